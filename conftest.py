@@ -1,0 +1,60 @@
+"""What pytest needs to know to verify the notebooks on another computer than the one that ran them.
+
+nbval compares a cell's output with the stored one to the letter. Networks differ in the last digits
+between processors, so numbers with a decimal point may be off by one in their last printed place;
+whole numbers and all else are compared exactly, and a cell that was never run is a failure.
+"""
+
+import os
+import re
+import tempfile
+
+import pytest
+from nbval.plugin import IPyNbCell
+
+# Inherited by the notebooks' kernels: no progress bars in outputs, and a cache of their own, so that
+# what is verified is computed and not remembered.
+os.environ["TQDM_DISABLE"] = "1"
+os.environ["SIMLIB_HOME"] = tempfile.mkdtemp(prefix="simlib-tests-")
+
+DECIMAL = re.compile(r"-?\d+\.\d+(?:e[+-]?\d+)?")
+compare_exactly = IPyNbCell.compare_outputs
+
+
+def is_close(computed: str, stored: str) -> bool:
+    """Whether two printed decimals differ by no more than one in their last place."""
+    digits, _, exponent = stored.partition("e")
+    last_place = 10.0 ** (int(exponent or 0) - len(digits.partition(".")[2]))
+    return abs(float(computed) - float(stored)) < 1.5 * last_place
+
+
+def with_stored_decimals(computed: str, stored: str) -> str:
+    """Return the computed text with its decimals replaced by the stored ones where all are close."""
+    ours, theirs = DECIMAL.findall(computed), DECIMAL.findall(stored)
+    if len(ours) == len(theirs) and all(map(is_close, ours, theirs)):
+        replacements = iter(theirs)
+        return DECIMAL.sub(lambda _: next(replacements), computed)
+    return computed
+
+
+def compare_outputs(self, test, ref, skip_compare=None):
+    for computed, stored in zip(test, ref, strict=False):
+        for ours, theirs in ((computed, stored), (computed.get("data"), stored.get("data"))):
+            for kind in {"text", "text/plain", "text/html", "text/markdown"} & set(ours or ()):
+                if kind in (theirs or ()):
+                    ours[kind] = with_stored_decimals(ours[kind], theirs[kind])
+    return compare_exactly(self, test, ref, skip_compare)
+
+
+IPyNbCell.compare_outputs = compare_outputs
+
+
+def pytest_runtest_setup(item):
+    if isinstance(item, IPyNbCell) and item.cell.source.strip() and not item.cell.execution_count:
+        pytest.fail("This cell was never run, so there is no output to hold it against.", False)
+
+
+def pytest_sessionfinish():
+    import shutil
+
+    shutil.rmtree(os.environ["SIMLIB_HOME"], ignore_errors=True)

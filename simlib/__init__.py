@@ -1,0 +1,49 @@
+"""simlib: product-image search, one embedding strategy at a time.
+
+The data flows one way: catalogue → encoder → embeddings → search → plot.
+
+    import simlib
+
+    image_df = simlib.load_catalogue("sample")
+    encoder = simlib.load_encoder("towhee")
+    image_df = simlib.embed(image_df, encoder)
+    simlib.plot_similar(image_df, "towhee_img_embedding", query_index=0, k_neighbors=5)
+
+Every name below is loaded when it is first used (PEP 562), so that ``import simlib`` stays quick and
+loads neither torch nor matplotlib.
+"""
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+_HOME_OF = {
+    "load_catalogue": "catalogue",
+    "move_to_root_folder": "folders",
+    "undo_move_to_root_folder": "folders",
+    "ImageError": "images",
+    "load_image": "images",
+    "load_encoder": "encoders",
+    "flatten_pixels": "encoders.pixels",
+    "embed": "embedding",
+    "embedding_matrix": "columns",
+    "save_embeddings": "storage",
+    "load_embeddings": "storage",
+    "nearest": "search",
+    "plot_grid": "plots",
+    "plot_similar": "plots",
+}
+
+__all__ = sorted(_HOME_OF)
+
+
+def __getattr__(name: str):
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'simlib' has no attribute {name!r}; it has: {__all__}")
+    value = getattr(import_module(f"simlib.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

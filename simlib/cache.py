@@ -1,0 +1,158 @@
+"""What was embedded once is kept on disk: one SQLite file for each encoder's recipe.
+
+SQLite writes whole transactions or none, and lets several processes share a file; a row also
+carries its checksum, so that a damaged one is noticed and computed again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+import warnings
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+
+
+def home_folder() -> Path:
+    """Return where simlib keeps what it computes or downloads; the folder need not exist yet.
+
+    The environment variable ``SIMLIB_HOME`` names it; otherwise it is the operating system's folder
+    for caches.
+
+    Examples
+    --------
+    >>> home_folder().is_absolute()
+    True
+    """
+    named = os.environ.get("SIMLIB_HOME")
+    return Path(named).expanduser().absolute() if named else Path(
+        platformdirs.user_cache_dir("simlib", appauthor=False)
+    )
+
+
+class EmbeddingCache:
+    """The embeddings of one encoder's recipe, by the SHA-256 of the picture's file.
+
+    A cache never stops the work: a file that is damaged is set aside and made anew, and one that
+    can't be written (a read-only folder, a full disk) is done without, with one warning.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> store = EmbeddingCache("an encoder", tempfile.mkdtemp())
+    >>> store.put([digest_of(b"a picture")], np.ones((1, 3), dtype=np.float32))
+    >>> store.get([digest_of(b"a picture"), digest_of(b"another")])
+    {...: array([1., 1., 1.], dtype=float32)}
+    >>> store.close()
+    """
+
+    def __init__(self, recipe: str, folder: str | os.PathLike | None = None) -> None:
+        folder = home_folder() / "embeddings" if folder is None else Path(folder)
+        self.path = folder / f"{hashlib.sha256(recipe.encode()).hexdigest()[:32]}.sqlite"
+        self._connection: sqlite3.Connection | None = None
+        try:
+            self._open(recipe)
+        except (OSError, sqlite3.Error) as error:
+            self._do_without(error)
+
+    def _open(self, recipe: str) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._connection = _connect(self.path, recipe)
+        except sqlite3.OperationalError:
+            raise  # busy, read-only or full: nothing is wrong with the file
+        except sqlite3.DatabaseError:
+            self.path.replace(self.path.with_suffix(".damaged"))
+            self._connection = _connect(self.path, recipe)
+
+    def _do_without(self, error: Exception) -> None:
+        self.close()
+        warnings.warn(
+            f"Embeddings are not kept in {self.path} ({error}). The results are right; the next "
+            "run will compute them again. SIMLIB_HOME names another folder.",
+            stacklevel=4,
+        )
+
+    def get(self, digests: Sequence[bytes]) -> dict[bytes, np.ndarray]:
+        """Return the embeddings that are there and pass their checksum, each float32 ``(dim,)``."""
+        found: dict[bytes, np.ndarray] = {}
+        for start in range(0, len(digests), 500):  # SQLite takes about 1,000 parameters at a time
+            if self._connection is None:
+                break
+            part = digests[start : start + 500]
+            query = (
+                "SELECT digest, embedding, checksum FROM embeddings "
+                f"WHERE digest IN ({','.join('?' * len(part))})"
+            )
+            try:
+                rows = self._connection.execute(query, list(part)).fetchall()
+            except sqlite3.Error as error:
+                self._do_without(error)
+                break
+            for digest, embedding, checksum in rows:
+                if _checksum(digest, embedding) == checksum:
+                    found[digest] = np.frombuffer(embedding, dtype="<f4")
+        return found
+
+    def is_empty(self) -> bool:
+        """Return whether there is nothing to find here."""
+        if self._connection is None:
+            return True
+        try:
+            return self._connection.execute("SELECT 1 FROM embeddings LIMIT 1").fetchone() is None
+        except sqlite3.Error as error:
+            self._do_without(error)
+            return True
+
+    def put(self, digests: Sequence[bytes], embeddings: np.ndarray) -> None:
+        """Keep the rows of float32 ``(n, dim)`` under their digests; all of them or none."""
+        if self._connection is None:
+            return
+        rows = [
+            (digest, row.tobytes(), _checksum(digest, row.tobytes()))
+            for digest, row in zip(digests, embeddings.astype("<f4", copy=False), strict=True)
+        ]
+        try:
+            with self._connection:
+                self._connection.executemany("REPLACE INTO embeddings VALUES (?, ?, ?)", rows)
+        except sqlite3.Error as error:
+            self._do_without(error)
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def digest_of(data: bytes) -> bytes:
+    """Return the key of a picture: the SHA-256 of its file, 32 bytes."""
+    return hashlib.sha256(data).digest()
+
+
+def _checksum(digest: bytes, embedding: bytes) -> int:
+    return zlib.crc32(embedding, zlib.crc32(digest))
+
+
+def _connect(path: Path, recipe: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=30)
+    try:
+        # Finds a file that was cut short; takes milliseconds for thousands of embeddings.
+        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(verdict)
+        with connection:
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS embeddings "
+                "(digest BLOB PRIMARY KEY, embedding BLOB NOT NULL, checksum INTEGER NOT NULL)"
+            )
+            connection.execute("CREATE TABLE IF NOT EXISTS recipe (text TEXT PRIMARY KEY)")
+            connection.execute("INSERT OR IGNORE INTO recipe VALUES (?)", (recipe,))
+    except BaseException:
+        connection.close()
+        raise
+    return connection

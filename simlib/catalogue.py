@@ -1,0 +1,101 @@
+"""Where the pictures come from: a frame with one row a picture."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pandas as pd
+
+from simlib.images import find_pictures
+
+SAMPLE_FOLDER = Path(__file__).parents[1] / "data" / "sample"
+DIGIKALA = "masouduut94/digikala-color-classification"
+CLOTHING = "alexeygrigorev/clothing-dataset-small"
+
+
+def load_catalogue(source: str | os.PathLike = "sample") -> pd.DataFrame:
+    """Return a frame with one row for each picture of a catalogue.
+
+    Parameters
+    ----------
+    source : str or path
+        ``"sample"``: the embedded catalogue of drawn products, which needs no network.
+        ``"digikala"``: 6,000 product pictures by colour from Kaggle, downloaded once by kagglehub
+        (https://www.kaggle.com/datasets/masouduut94/digikala-color-classification).
+        Anything else is the path of a folder: every picture below it, recursively, is listed in
+        the order of its name, and nothing is moved.
+
+    Returns
+    -------
+    pandas.DataFrame
+        With a fresh RangeIndex, ``img_path`` (str) and, where known, ``category``, ``colour``,
+        ``pattern``, ``title`` and ``department``. For a folder ``category`` is the name of the
+        sub-folder that holds the picture, missing for pictures that lie in the folder itself;
+        for Digikala that name is the ``colour``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder does not exist or holds no picture.
+    ConnectionError
+        If a catalogue has to be downloaded and can't be.
+
+    Examples
+    --------
+    >>> image_df = load_catalogue("sample")
+    >>> sorted(image_df.columns)
+    ['category', 'colour', 'department', 'img_path', 'pattern', 'title']
+    >>> len(load_catalogue(SAMPLE_FOLDER / "red")) < len(image_df)
+    True
+    """
+    if source == "sample":
+        return _sample()
+    if source == "digikala":
+        return _folder(_download_digikala()).rename(columns={"category": "colour"})
+    if isinstance(source, str) and source == "clothing" and not Path(source).is_dir():
+        raise NotImplementedError
+    return _folder(Path(source))
+
+
+def _sample() -> pd.DataFrame:
+    table = SAMPLE_FOLDER / "products.csv"
+    if not table.is_file():
+        raise FileNotFoundError(
+            f"The embedded catalogue {table} is missing: it belongs to the repository, not to the "
+            "installed package. Clone the repository and install with: python -m pip install -e ."
+        )
+    products = pd.read_csv(table)
+    paths = [str(SAMPLE_FOLDER / file) for file in products.pop("file")]
+    products.insert(0, "img_path", paths)
+    return products
+
+
+def _folder(root: Path) -> pd.DataFrame:
+    if not root.is_dir():
+        raise FileNotFoundError(
+            f"There is no folder {str(root)!r}. Give 'sample', 'digikala' or the path of a folder "
+            "with pictures."
+        )
+    paths = find_pictures(root)
+    if not paths:
+        raise FileNotFoundError(f"The folder {str(root)!r} holds no picture, nor does one below it.")
+    return pd.DataFrame(
+        {
+            "img_path": [str(path) for path in paths],
+            "category": [path.parent.name if path.parent != root else None for path in paths],
+        }
+    )
+
+
+def _download_digikala() -> Path:
+    import kagglehub
+
+    try:
+        return Path(kagglehub.dataset_download(DIGIKALA))
+    except Exception as error:  # kagglehub raises what its HTTP client does, and types of its own
+        raise ConnectionError(
+            f"The Digikala catalogue could not be downloaded from Kaggle ({type(error).__name__}: "
+            f"{error}). Connect to the internet and try again, or use load_catalogue('sample'), "
+            "which works offline."
+        ) from error

@@ -1,0 +1,318 @@
+"""The embedding column: what a frame holds, and the float32 matrix behind it.
+
+A column's cells are read-only row views of one contiguous matrix. To the eye it is a column of numpy
+arrays, which survives sorting, filtering and sampling; underneath it costs no more than the matrix,
+and the matrix comes back without copying.
+"""
+
+from __future__ import annotations
+
+import mmap
+import operator
+import os
+import tempfile
+import weakref
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import pandas as pd
+
+ON_DISK_BYTES = 256 * 2**20
+"""A matrix larger than this (in bytes) is kept in an unnamed temporary file, not in memory."""
+
+CHUNK_BYTES = 64 * 2**20
+"""How much of a matrix on disk is looked at in one go."""
+
+
+def new_matrix(rows: int, dim: int) -> np.ndarray:
+    """Return an uninitialised float32 matrix ``(rows, dim)``, on disk where it is a large one.
+
+    The temporary file has no name: it vanishes with the matrix, also when the process is killed.
+    """
+    if rows * dim * 4 <= ON_DISK_BYTES:
+        return np.empty((rows, dim), dtype=np.float32)
+    # On the disk of the temporary folder; TMPDIR moves it elsewhere.
+    with tempfile.TemporaryFile(prefix="simlib-") as file:
+        try:
+            # Reserved now, so that a full disk is an error here and not a crash while writing.
+            file.truncate(rows * dim * 4)
+            _reserve(file.fileno(), rows * dim * 4)
+        except OSError as error:
+            raise OSError(
+                error.errno,
+                f"A matrix of {rows} × {dim} values needs {rows * dim * 4 / 1e9:.1f} GB in "
+                f"{tempfile.gettempdir()}, which can't be had ({error.strerror}). Make room, point "
+                "TMPDIR to a larger disk, or embed fewer or smaller pictures",
+            ) from error
+        return np.memmap(file, dtype=np.float32, mode="r+", shape=(rows, dim))
+
+
+def _reserve(file_descriptor: int, size: int) -> None:
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file_descriptor, 0, size)
+
+
+def forget_pages(matrix: np.ndarray) -> None:
+    """Let go of the memory that shows parts of a matrix on disk; its values stay as they are."""
+    base = _root(matrix).base
+    if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        base.madvise(mmap.MADV_DONTNEED)
+
+
+def column_of_rows(matrix: np.ndarray, present: np.ndarray, index: pd.Index) -> pd.Series:
+    """Return an embedding column: row *i* of the matrix where ``present[i]``, else None."""
+    matrix.flags.writeable = False
+    rows = matrix.view(np.ndarray)  # a row of a plain array is a plain array
+    cells = np.empty(len(rows), dtype=object)
+    for position in np.flatnonzero(present):
+        cells[position] = rows[position]
+    return pd.Series(cells, index=index, dtype=object)
+
+
+def embedding_matrix(image_df: pd.DataFrame, embedding_col: str) -> np.ndarray:
+    """Return the matrix behind a column of embeddings.
+
+    Parameters
+    ----------
+    image_df : pandas.DataFrame
+    embedding_col : str
+        A column that :func:`simlib.embed` made, or one of the user's own: each cell a list or a
+        one-dimensional array of numbers, all of the same length.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32 ``(n, dim)``, row *i* for the frame's row at position *i*. Read-only and without a
+        copy where the column is whole and in its first order, a copy otherwise.
+
+    Raises
+    ------
+    KeyError
+        If the frame has no such column.
+    ValueError
+        If a cell is missing, is not a row of numbers, or has another length than the others.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"own": [[3, 4], [0, 1], [6, 8]]})
+    >>> embedding_matrix(frame, "own")
+    array([[3., 4.],
+           [0., 1.],
+           [6., 8.]], dtype=float32)
+    """
+    embeddings = Embeddings.of(image_df, embedding_col)
+    if len(embeddings) < len(image_df):
+        missing = image_df.index[np.setdiff1d(np.arange(len(image_df)), embeddings.positions)]
+        raise ValueError(
+            f"The column {embedding_col!r} has no embedding in {len(missing)} of {len(image_df)} "
+            f"rows, the first at label {missing[0]!r}. Leave them out first: "
+            f"image_df.dropna(subset=[{embedding_col!r}])."
+        )
+    return embeddings.whole()
+
+
+class Embeddings:
+    """The embeddings of a column: some rows of a matrix.
+
+    Attributes
+    ----------
+    matrix : numpy.ndarray
+        float32 ``(m, dim)``; possibly a memory map of a file larger than the memory.
+    rows : numpy.ndarray or None
+        int64 ``(n,)``, the rows of the matrix that are meant; None for all of them, in order.
+    positions : numpy.ndarray
+        int64 ``(n,)``, the positions in the frame to which they belong. Rows whose cell is missing
+        are not among them.
+    """
+
+    def __init__(self, matrix: np.ndarray, rows: np.ndarray | None, positions: np.ndarray) -> None:
+        self.matrix = matrix
+        self.rows = rows
+        self.positions = positions
+        self._norms: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    @property
+    def dim(self) -> int:
+        return self.matrix.shape[1]
+
+    @classmethod
+    def of(cls, image_df: pd.DataFrame, embedding_col: str) -> Embeddings:
+        """Return the embeddings of a column, remembered from the last call where unchanged."""
+        cells = _cells(image_df, embedding_col)
+        remembered = _remembered.get(cells)
+        if remembered is not None:
+            return remembered
+        positions = np.array(
+            [position for position, cell in enumerate(cells) if not _is_missing(cell)],
+            dtype=np.int64,
+        )
+        if len(positions) == 0:
+            raise ValueError(f"The column {embedding_col!r} holds no embedding at all.")
+        present = cells if len(positions) == len(cells) else cells[positions]
+        shared = _shared_matrix(present)
+        if shared is None:
+            return cls(_stack(present, image_df.index[positions], embedding_col), None, positions)
+        embeddings = cls(*shared, positions)
+        _remembered.put(cells, embeddings)
+        return embeddings
+
+    def chunks(self) -> Iterator[tuple[slice, np.ndarray]]:
+        """Yield ``(slice of the positions, float32 (step, dim))``, at most CHUNK_BYTES at a time."""
+        if self.rows is None and not isinstance(self.matrix, np.memmap):
+            yield slice(0, len(self)), self.matrix
+            return
+        step = max(1, CHUNK_BYTES // (4 * self.dim))
+        for start in range(0, len(self), step):
+            part = slice(start, min(start + step, len(self)))
+            yield part, self.matrix[part if self.rows is None else self.rows[part]]
+            forget_pages(self.matrix)
+
+    def whole(self) -> np.ndarray:
+        """Return all of them as one float32 ``(n, dim)``, without a copy where that is possible."""
+        matrix = self.matrix.view(np.ndarray)
+        return matrix if self.rows is None else matrix[self.rows]
+
+    def norms(self) -> np.ndarray:
+        """Return the Euclidean lengths, float32 ``(n,)``; computed at the first call."""
+        if self._norms is None:
+            norms = np.empty(len(self), dtype=np.float32)
+            for part, chunk in self.chunks():
+                norms[part] = np.sqrt(np.einsum("nd,nd->n", chunk, chunk))
+            self._norms = norms
+        return self._norms
+
+
+class _Remembered:
+    """The embeddings of columns that were asked for lately, forgotten together with their frame.
+
+    A column is known again by its cells being the very same objects in the same order; since they
+    are read-only, their values are the same, too. (An address alone could be that of a new array.)
+    """
+
+    def __init__(self) -> None:
+        self._of_block: dict[int, dict[int, tuple[np.ndarray, Embeddings]]] = {}
+
+    def get(self, cells: np.ndarray) -> Embeddings | None:
+        entries = self._of_block.get(id(_root(cells)), {})
+        entry = entries.get(cells.__array_interface__["data"][0])
+        if entry is None:
+            return None
+        seen, embeddings = entry
+        same = len(seen) == len(cells) and all(map(operator.is_, seen, cells))
+        return embeddings if same else None
+
+    def put(self, cells: np.ndarray, embeddings: Embeddings) -> None:
+        block = _root(cells)
+        key = id(block)
+        if key not in self._of_block:
+            self._of_block[key] = {}
+            weakref.finalize(block, self._of_block.pop, key, None)
+        self._of_block[key][cells.__array_interface__["data"][0]] = (cells.copy(), embeddings)
+
+
+_remembered = _Remembered()
+_encoders: dict[int, object] = {}
+
+
+def _root(array: np.ndarray) -> np.ndarray:
+    """Return the array that owns the numbers that ``array`` shows."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
+def remember_encoder(matrix: np.ndarray, encoder: object) -> None:
+    """Note which encoder made a matrix, for as long as the matrix lives."""
+    root = _root(matrix)
+    _encoders[id(root)] = encoder
+    weakref.finalize(root, _encoders.pop, id(root), None)
+
+
+def encoder_of(embeddings: Embeddings) -> object | None:
+    """Return the encoder that made these embeddings in this process, or None."""
+    return _encoders.get(id(_root(embeddings.matrix)))
+
+
+def _cells(image_df: pd.DataFrame, embedding_col: str) -> np.ndarray:
+    require_column(image_df, embedding_col)
+    if len(image_df) == 0:
+        raise ValueError(f"The frame is empty, so {embedding_col!r} holds no embedding.")
+    column = image_df[embedding_col]
+    if isinstance(column, pd.DataFrame):
+        raise ValueError(f"The frame has {column.shape[1]} columns of the name {embedding_col!r}.")
+    return column.to_numpy(dtype=object)
+
+
+def require_column(image_df: pd.DataFrame, name: str) -> None:
+    """Raise a TypeError or a KeyError, in a sentence, unless ``image_df`` has the column."""
+    if not isinstance(image_df, pd.DataFrame):
+        raise TypeError(f"Expected a pandas DataFrame, but got {type(image_df).__name__}.")
+    if name not in image_df.columns:
+        raise KeyError(
+            f"The frame has no column {name!r}; it has: {', '.join(map(str, image_df.columns))}."
+        )
+
+
+def _is_missing(cell: object) -> bool:
+    return cell is None or cell is pd.NA or (isinstance(cell, float) and cell != cell)
+
+
+def _shared_matrix(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray | None] | None:
+    """Return ``(matrix, rows)`` if all cells are read-only rows of one matrix, else None."""
+    first = cells[0]
+    if type(first) is not np.ndarray or first.base is None:
+        return None
+    base, shape = first.base, first.shape
+    if not (
+        isinstance(base, np.ndarray)
+        and len(shape) == 1
+        and shape[0] > 0
+        and base.dtype == np.float32
+        and base.flags.c_contiguous
+        and base.size % shape[0] == 0
+    ):
+        return None
+    start, row_bytes = base.__array_interface__["data"][0], 4 * shape[0]
+    rows = np.empty(len(cells), dtype=np.int64)
+    for position, cell in enumerate(cells):
+        if (
+            type(cell) is not np.ndarray
+            or cell.base is not base
+            or cell.shape != shape
+            or cell.dtype != np.float32
+            or cell.flags.writeable
+            or not cell.flags.c_contiguous
+        ):
+            return None
+        row, rest = divmod(cell.__array_interface__["data"][0] - start, row_bytes)
+        if rest:
+            return None
+        rows[position] = row
+    matrix = base.reshape(-1, shape[0])
+    in_order = len(rows) == len(matrix) and np.array_equal(rows, np.arange(len(rows)))
+    return matrix, None if in_order else rows
+
+
+def _stack(cells: Iterable, labels: pd.Index, embedding_col: str) -> np.ndarray:
+    """Return the user's own cells as one float32 matrix ``(n, dim)``."""
+    rows = []
+    for label, cell in zip(labels, cells, strict=True):
+        try:
+            row = np.asarray(cell, dtype=np.float32)
+        except (TypeError, ValueError):
+            row = np.empty(())
+        if row.ndim != 1 or row.size == 0:
+            raise ValueError(
+                f"The cell of {embedding_col!r} at label {label!r} is {type(cell).__name__}, "
+                "not a row of numbers. Expected lists or one-dimensional arrays of numbers."
+            )
+        if rows and row.shape != rows[0].shape:
+            raise ValueError(
+                f"The column {embedding_col!r} mixes embeddings of {rows[0].size} and {row.size} "
+                f"values (first at label {label!r}). Embed all pictures with one encoder."
+            )
+        rows.append(row)
+    return np.stack(rows)

@@ -1,0 +1,220 @@
+"""Embed a catalogue: frame + encoder → the same frame with a column of embeddings."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from simlib.cache import EmbeddingCache, digest_of
+from simlib.columns import (
+    column_of_rows,
+    forget_pages,
+    new_matrix,
+    remember_encoder,
+    require_column,
+)
+from simlib.encoders.base import Encoder
+from simlib.images import ImageError, decode_image, read_image_file
+
+
+def embed(
+    image_df: pd.DataFrame,
+    encoder: Encoder,
+    batch_size: int = 32,
+    workers: int | None = None,
+    cache: bool = True,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Return the frame with a column of embeddings, one for each picture.
+
+    Pictures are read and prepared in ``workers`` threads while the network works on the batch
+    before. What was computed is kept on disk (:mod:`simlib.cache`) by the content of the picture
+    and the encoder's recipe: a second run is instant, a changed picture is embedded anew, and a
+    run that was broken off goes on where it stopped.
+
+    Parameters
+    ----------
+    image_df : pandas.DataFrame
+        With a column ``img_path``. It is not changed.
+    encoder : Encoder
+        As :func:`simlib.load_encoder` returns it.
+    batch_size : int
+        How many pictures enter the network together.
+    workers : int, optional
+        Threads that read pictures; by default one for each core, at most 8. No more files than
+        workers are open at any time.
+    cache : bool
+        Whether to use the cache. Flattened pixels are never cached: reading the picture again is
+        as quick.
+    progress : bool
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A new frame, index and rows as before, with the column ``encoder.column`` (each cell a
+        read-only float32 array ``(dim,)``). A picture that can't be read keeps its row: its cell is
+        None, and the column ``error`` says why. That column is there only where a picture failed.
+
+    Raises
+    ------
+    KeyError
+        If the frame has no column ``img_path``.
+    ValueError
+        If ``batch_size`` or ``workers`` is less than 1, or if the pictures' sizes differ and the
+        encoder needs equal ones.
+
+    Examples
+    --------
+    >>> import simlib
+    >>> image_df = simlib.load_catalogue("sample").head(3)
+    >>> encoder = simlib.load_encoder("pixels", size=(8, 8))
+    >>> image_df = embed(image_df, encoder, progress=False)
+    >>> image_df["flattened_pixels"].iloc[0].shape
+    (192,)
+    """
+    from tqdm.auto import tqdm
+
+    require_column(image_df, "img_path")
+    for name, value in (("batch_size", batch_size), ("workers", workers)):
+        if value is not None and value < 1:
+            raise ValueError(f"{name}={value} is too small; it must be at least 1.")
+    workers = workers or min(8, os.cpu_count() or 1)
+    job = _Job(image_df["img_path"].tolist(), encoder, workers)
+    store = EmbeddingCache(encoder.recipe) if cache and encoder.cacheable else None
+    # None leaves the choice to tqdm, whose environment variable TQDM_DISABLE then counts.
+    disable = None if progress else True
+    with tqdm(total=len(image_df), desc=encoder.column, unit=" pictures", disable=disable) as bar:
+        try:
+            if store is not None:
+                job.take_from(store, bar)
+            job.encode_rest(store, batch_size, bar)
+        finally:
+            if store is not None:
+                store.close()
+    return job.frame(image_df)
+
+
+class _Read(NamedTuple):
+    """What a worker made of one picture: its prepared array, or the reason why there is none."""
+
+    digest: bytes = b""
+    prepared: np.ndarray | None = None
+    error: str | None = None
+
+
+class _Job:
+    """The embeddings of some pictures while they are being computed; no row ever moves."""
+
+    def __init__(self, paths: list, encoder: Encoder, workers: int) -> None:
+        self.paths = paths
+        self.encoder = encoder
+        self.workers = workers
+        self.matrix: np.ndarray | None = None  # (len(paths), dim), made when dim is known
+        self.present = np.zeros(len(paths), dtype=bool)
+        self.errors = np.full(len(paths), None, dtype=object)
+
+    def take_from(self, store: EmbeddingCache, bar) -> None:
+        """Fill in what the cache holds."""
+
+        def digest(position: int) -> bytes | None:
+            try:
+                return digest_of(read_image_file(self.paths[position]))
+            except ImageError:
+                return None  # encode_rest comes across it again, and says why
+
+        if store.is_empty():
+            return
+        digests = _in_order(digest, range(len(self.paths)), self.workers, ahead=256)
+        for batch in _batches(digests, 256):
+            found = store.get([key for _, key in batch if key is not None])
+            hits = [(position, found[key]) for position, key in batch if key in found]
+            if hits:
+                self._put([position for position, _ in hits], np.stack([row for _, row in hits]))
+                bar.update(len(hits))
+
+    def encode_rest(self, store: EmbeddingCache | None, batch_size: int, bar) -> None:
+        """Read and encode the pictures that are still without an embedding."""
+
+        def read(position: int) -> _Read:
+            path = self.paths[position]
+            try:
+                data = read_image_file(path)
+                return _Read(digest_of(data), self.encoder.prepare(decode_image(data, path)))
+            except ImageError as error:
+                return _Read(error=str(error))
+
+        rest = np.flatnonzero(~self.present).tolist()
+        results = _in_order(read, rest, self.workers, ahead=2 * batch_size + self.workers)
+        for batch in _batches(self._readable(results, bar), batch_size):
+            embeddings = self.encoder.encode_prepared(
+                self.encoder.stack([result.prepared for _, result in batch])
+            )
+            self._put([position for position, _ in batch], embeddings)
+            if store is not None:
+                store.put([result.digest for _, result in batch], embeddings)
+            bar.update(len(batch))
+
+    def _readable(self, results: Iterable[tuple[int, _Read]], bar) -> Iterator[tuple[int, _Read]]:
+        """Pass on what could be read, note what could not."""
+        for position, result in results:
+            if result.error is None:
+                yield position, result
+            else:
+                self.errors[position] = result.error
+                bar.update()
+
+    def _put(self, positions: Sequence[int], embeddings: np.ndarray) -> None:
+        if self.matrix is None:
+            self.matrix = new_matrix(len(self.paths), embeddings.shape[1])
+        self.matrix[positions] = embeddings
+        self.present[positions] = True
+        forget_pages(self.matrix)
+
+    def frame(self, image_df: pd.DataFrame) -> pd.DataFrame:
+        """Return a copy of the frame with the embeddings and, where there are any, the errors."""
+        matrix = self.matrix
+        if matrix is None:  # not one picture could be read
+            matrix = np.empty((len(self.paths), 0), dtype=np.float32)
+        column = column_of_rows(matrix, self.present, image_df.index)
+        embedded = image_df.assign(**{self.encoder.column: column})
+        remember_encoder(matrix, self.encoder)
+        errors = pd.Series(self.errors, index=image_df.index, dtype=object)
+        if errors.notna().any():
+            embedded["error"] = errors
+        elif "error" in embedded:
+            embedded = embedded.drop(columns="error")
+        return embedded
+
+
+def _in_order(
+    function: Callable[[int], object], positions: Sequence[int], workers: int, ahead: int
+) -> Iterator[tuple[int, object]]:
+    """Yield ``(position, function(position))`` in order, at most ``ahead`` computed in advance."""
+    remaining = iter(positions)
+    executor = ThreadPoolExecutor(workers, thread_name_prefix="simlib-read")
+    try:
+        waiting = deque(
+            (position, executor.submit(function, position)) for position in islice(remaining, ahead)
+        )
+        while waiting:
+            position, future = waiting.popleft()
+            yield position, future.result()
+            for following in islice(remaining, 1):
+                waiting.append((following, executor.submit(function, following)))
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
+def _batches(items: Iterable, size: int) -> Iterator[list]:
+    """Yield lists of ``size`` items, the last one shorter."""
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch

@@ -1,0 +1,57 @@
+"""One file per embedding strategy, one interface (:class:`simlib.encoders.base.Encoder`)."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from simlib.encoders.base import Encoder
+
+_CLASS_OF = {
+    "pixels": ("pixels", "PixelsEncoder"),
+    "towhee": ("towhee_cnn", "TowheeEncoder"),
+}
+
+
+def load_encoder(
+    name: str, weights: str = "compact", device: str | None = None, **options
+) -> Encoder:
+    """Return the encoder of one strategy.
+
+    Parameters
+    ----------
+    name : str
+        ``"pixels"`` (flattened raw pixels) or ``"towhee"`` (a CNN trained to classify).
+    weights : str
+        ``"compact"`` works offline; ``"published"`` downloads the weights that the literature uses.
+        Pixels have no weights and ignore it.
+    device : str, optional
+        Where the network runs, such as ``"cpu"`` or ``"cuda:1"``. By default CUDA where there is
+        one, then MPS, then the CPU.
+    **options
+        Passed on to the strategy, such as ``size=(64, 64)`` to ``"pixels"``.
+
+    Returns
+    -------
+    Encoder
+        With ``.name``, ``.column``, ``.dim`` and ``.encode(images) -> float32 (n, dim)``.
+
+    Raises
+    ------
+    ValueError
+        If the strategy or its weights are unknown.
+    ImportError
+        If a package that the strategy needs is missing; the message holds the command that
+        installs it.
+
+    Examples
+    --------
+    >>> from PIL import Image
+    >>> encoder = load_encoder("pixels")
+    >>> encoder.encode([Image.new("RGB", (4, 2), "white")]).shape
+    (1, 24)
+    """
+    if name not in _CLASS_OF:
+        raise ValueError(f"There is no encoder {name!r}; choose one of {sorted(_CLASS_OF)}.")
+    module, class_name = _CLASS_OF[name]
+    encoder_class = getattr(import_module(f"simlib.encoders.{module}"), class_name)
+    return encoder_class(weights=weights, device=device, **options)

@@ -1,0 +1,110 @@
+"""The one interface that every encoder has: pictures go in, embeddings come out."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+
+import numpy as np
+from PIL import Image
+
+
+class Encoder(ABC):
+    """Turns pictures into embeddings; the base class of all strategies.
+
+    A subclass says how one picture is prepared (cheap, runs in several threads at once) and how a
+    batch of prepared pictures becomes embeddings (expensive, runs in one place).
+
+    Attributes
+    ----------
+    name : str
+        The strategy: ``"pixels"``, ``"towhee"``, ``"simclr"`` or ``"clip"``.
+    column : str
+        The column of the frame that :func:`simlib.embed` fills.
+    dim : int or None
+        The number of values in one embedding; ``None`` while it hangs on the first picture seen.
+    recipe : str
+        Names the weights (by their hash), the preprocessing and the arithmetic. Two encoders with
+        the same recipe give the same embedding for the same picture, so it is part of the key
+        under which :func:`simlib.embed` caches.
+    cacheable : bool
+        Whether keeping the embeddings on disk is worth it.
+    """
+
+    name: str
+    column: str
+    dim: int | None
+    recipe: str
+    cacheable: bool = True
+
+    @abstractmethod
+    def prepare(self, image: Image.Image) -> np.ndarray:
+        """Return the array that the network reads for one RGB picture. Must be thread-safe."""
+
+    @abstractmethod
+    def encode_prepared(self, batch: np.ndarray) -> np.ndarray:
+        """Return the embeddings, float32 ``(n, dim)``, of a stack of prepared pictures."""
+
+    def encode(self, images: Iterable[Image.Image]) -> np.ndarray:
+        """Return the embeddings of some pictures.
+
+        Parameters
+        ----------
+        images : iterable of PIL.Image.Image
+            RGB pictures, as :func:`simlib.load_image` returns them.
+
+        Returns
+        -------
+        numpy.ndarray
+            float32 ``(n, dim)``, row *i* for picture *i*.
+        """
+        prepared = [self.prepare(as_rgb(image)) for image in images]
+        if not prepared:
+            return np.empty((0, self.dim or 0), dtype=np.float32)
+        return self.encode_prepared(self.stack(prepared))
+
+    def stack(self, prepared: list[np.ndarray]) -> np.ndarray:
+        """Return one array ``(n, ...)`` of prepared pictures; raise ValueError on unequal ones."""
+        for other in prepared[1:]:
+            if other.shape != prepared[0].shape:
+                raise ValueError(self.explain_unequal(prepared[0], other))
+        return np.stack(prepared)
+
+    def explain_unequal(self, first: np.ndarray, second: np.ndarray) -> str:
+        """Return the sentence for two prepared pictures that do not fit into one batch."""
+        return f"Prepared pictures have unequal shapes, {first.shape} and {second.shape}."
+
+    def __repr__(self) -> str:
+        dim = "?" if self.dim is None else self.dim
+        return f"{type(self).__name__}(column={self.column!r}, dim={dim})"
+
+
+def as_rgb(image: Image.Image) -> Image.Image:
+    """Return ``image`` in mode RGB, or raise a TypeError that says what was given instead."""
+    if not isinstance(image, Image.Image):
+        raise TypeError(
+            f"An encoder takes PIL pictures, but got {type(image).__name__}; "
+            "open paths with simlib.load_image(path) first."
+        )
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def sha256_of(path, chunk_bytes: int = 1 << 20) -> str:
+    """Return the SHA-256 of a file as 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while chunk := file.read(chunk_bytes):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def choose_device(device: str | None = None) -> str:
+    """Return ``device``, or the best one that this machine has: CUDA, then MPS, then CPU."""
+    if device is not None:
+        return device
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"

@@ -1,0 +1,225 @@
+"""Strategy 2: the body of a CNN that was trained to classify, run through a Towhee pipeline.
+
+Towhee (https://docs.towhee.io) looks a pipeline's operators up on its hub unless somebody has
+registered them here. All of ours are, so ``AutoPipes.pipeline("image-embedding")`` needs no network:
+
+    picture's path → simlib/read_picture → simlib/cnn_features → embedding
+"""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from simlib.encoders import efficientnet_lite0
+from simlib.encoders.base import Encoder, choose_device
+from simlib.encoders.published import hub_file
+from simlib.images import ImageError, load_image
+
+PIPELINE, BATCH_PIPELINE = "image-embedding", "image-embedding-batch"
+RESNET50 = ("timm/resnet50.a1_in1k", "model.safetensors")
+
+
+class Network(NamedTuple):
+    """A classifier's body: how a picture enters it and how a batch leaves it."""
+
+    prepare: Callable[[Image.Image], np.ndarray]
+    features: Callable[[np.ndarray], np.ndarray]
+    dim: int
+    recipe: str
+
+
+@functools.lru_cache(maxsize=2)
+def load_network(weights: str, device: str) -> Network:
+    """Return the network behind ``weights``, built once for all pipelines of this process."""
+    if weights == "compact":
+        network = efficientnet_lite0.build(device)
+        return Network(
+            efficientnet_lite0.prepare,
+            functools.partial(efficientnet_lite0.features, network, device=device),
+            efficientnet_lite0.DIM,
+            f"{efficientnet_lite0.WEIGHTS_SHA256} {efficientnet_lite0.PREPROCESSING}",
+        )
+    if weights == "published":
+        return _published_resnet50(device)
+    raise ValueError(
+        f"weights={weights!r} is unknown to the towhee encoder; use 'compact' (offline) or "
+        "'published' (timm's ResNet-50, downloaded once)."
+    )
+
+
+def _published_resnet50(device: str) -> Network:
+    import timm
+    import torch
+    from safetensors.torch import load_file
+    from timm.data import create_transform, resolve_model_data_config
+
+    from simlib.encoders.base import sha256_of
+
+    path = hub_file(*RESNET50)
+    network = timm.create_model("resnet50", pretrained=False)
+    network.load_state_dict(load_file(path))
+    network = network.eval().requires_grad_(False)
+    network = network.to(device, memory_format=torch.channels_last)
+    transform = create_transform(**resolve_model_data_config(network), is_training=False)
+    return Network(
+        lambda image: transform(image).numpy(),
+        functools.partial(efficientnet_lite0.features, network, device=device),
+        network.num_features,
+        f"{sha256_of(path)} {transform}",
+    )
+
+
+@functools.cache
+def _register_with_towhee() -> None:
+    """Register our operators and pipelines with Towhee; done once, at the first use."""
+    with warnings.catch_warnings():
+        # Towhee 1.1.3 imports pkg_resources, which setuptools has announced to remove; the
+        # environment pins a setuptools that still has it.
+        warnings.filterwarnings("ignore", "pkg_resources is deprecated", UserWarning)
+        # Its data classes are written for pydantic 1, which pydantic 2 still understands.
+        warnings.filterwarnings("ignore", ".*[Pp]ydantic.*", DeprecationWarning)
+        from towhee import AutoPipes, ops, pipe, register
+        from towhee.operator import PyOperator, SharedType
+        from towhee.runtime.auto_pipes import set_pipe_name
+
+    class SharedOperator(PyOperator):
+        @property
+        def shared_type(self):
+            return SharedType.Shareable  # one instance serves all of Towhee's threads
+
+    @register(name="simlib/read_picture")
+    class ReadPicture(SharedOperator):
+        # An operator is told the weights by name: Towhee deep-copies what it is given.
+        def __init__(self, weights: str, device: str) -> None:
+            self.network = load_network(weights, device)
+
+        def __call__(self, img_path):
+            try:
+                return self.network.prepare(load_image(img_path))  # (3, height, width)
+            except ImageError:
+                # An exception would abort the whole window of pictures that Towhee works on.
+                return None
+
+    @register(name="simlib/cnn_features")
+    class CnnFeatures(SharedOperator):
+        def __init__(self, weights: str, device: str) -> None:
+            self.network = load_network(weights, device)
+
+        def __call__(self, tensor):
+            if tensor.ndim == 3:
+                return self.network.features(tensor[None])[0]  # (dim,)
+            return self.network.features(tensor)  # (n, dim)
+
+    with set_pipe_name(PIPELINE):
+
+        @AutoPipes.register
+        def image_embedding(weights: str = "compact", device: str | None = None):
+            options = (weights, choose_device(device))
+            return (
+                pipe.input("img_path")
+                .map("img_path", "tensor", ops.simlib.read_picture(*options))
+                .filter(
+                    ("img_path", "tensor"),
+                    ("img_path", "tensor"),
+                    "tensor",
+                    lambda tensor: tensor is not None,
+                )
+                .map("tensor", "embedding", ops.simlib.cnn_features(*options))
+                .output("img_path", "embedding")
+            )
+
+    with set_pipe_name(BATCH_PIPELINE):
+
+        @AutoPipes.register
+        def image_embedding_batch(weights: str = "compact", device: str | None = None):
+            options = (weights, choose_device(device))
+            return (
+                pipe.input("tensors")
+                .map("tensors", "embeddings", ops.simlib.cnn_features(*options))
+                .output("embeddings")
+            )
+
+
+def image_embedding_pipeline(weights: str = "compact", device: str | None = None):
+    """Return the Towhee pipeline from a picture's path to its embedding.
+
+    The same as ``AutoPipes.pipeline("image-embedding")`` once simlib has registered its operators,
+    which this call does.
+
+    Parameters
+    ----------
+    weights : str
+        ``"compact"`` (EfficientNet-Lite0, 1,280 values) or ``"published"`` (timm's ResNet-50,
+        2,048 values).
+    device : str, optional
+        By default CUDA where there is one, then MPS, then the CPU.
+
+    Returns
+    -------
+    towhee.RuntimePipeline
+        Called with a path it gives a queue whose ``.get()`` is ``[img_path, embedding]``, the
+        embedding float32 ``(dim,)``; the queue is empty if the picture can't be opened.
+        ``.batch(paths)`` gives a list of such queues.
+
+    Examples
+    --------
+    >>> import tempfile, os
+    >>> path = os.path.join(tempfile.mkdtemp(), "white.png")
+    >>> Image.new("RGB", (8, 8), "white").save(path)
+    >>> pipeline = image_embedding_pipeline()
+    >>> img_path, embedding = pipeline(path).get()
+    >>> embedding.shape, img_path == path
+    ((1280,), True)
+    >>> pipeline("missing.png").size
+    0
+    """
+    _register_with_towhee()
+    from towhee import AutoPipes
+
+    return AutoPipes.pipeline(PIPELINE, weights, device)
+
+
+class TowheeEncoder(Encoder):
+    """The features that a classifier computes just before it names a class.
+
+    Compact weights are EfficientNet-Lite0 (Tan and Le, https://arxiv.org/abs/1905.11946), published
+    ones timm's ResNet-50 (Wightman et al., https://arxiv.org/abs/2110.00476), both trained on
+    ImageNet.
+
+    Attributes
+    ----------
+    pipeline : towhee.RuntimePipeline
+        From one path to one embedding, as :func:`image_embedding_pipeline` returns it.
+
+    Examples
+    --------
+    >>> encoder = TowheeEncoder()
+    >>> encoder.encode([Image.new("RGB", (300, 200), "white")]).shape
+    (1, 1280)
+    """
+
+    name = "towhee"
+    column = "towhee_img_embedding"
+
+    def __init__(self, weights: str = "compact", device: str | None = None) -> None:
+        device = choose_device(device)
+        self._network = load_network(weights, device)
+        self.dim = self._network.dim
+        self.recipe = f"towhee {self._network.recipe}"
+        self.pipeline = image_embedding_pipeline(weights, device)
+
+        from towhee import AutoPipes
+
+        self._batch_pipeline = AutoPipes.pipeline(BATCH_PIPELINE, weights, device)
+
+    def prepare(self, image: Image.Image) -> np.ndarray:
+        return self._network.prepare(image)  # (3, height, width)
+
+    def encode_prepared(self, batch: np.ndarray) -> np.ndarray:
+        return self._batch_pipeline(batch).get()[0]  # (n, dim)

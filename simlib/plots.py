@@ -1,0 +1,177 @@
+"""What a person sees: grids of pictures, and a query with its neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from PIL import Image, ImageDraw
+
+from simlib.columns import require_column
+from simlib.images import ImageError, load_image
+from simlib.search import nearest
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+THUMBNAIL = 224
+"""The longer side of a picture in a figure, in pixels."""
+
+
+def plot_similar(
+    df: pd.DataFrame,
+    embedding_col: str,
+    query_index: Hashable,
+    k_neighbors: int = 5,
+) -> pd.DataFrame:
+    """Draw a picture and its most similar neighbours, in order.
+
+    Parameters
+    ----------
+    df : pandas.DataFrame
+        With ``img_path`` and the embedding column.
+    embedding_col : str
+        The embeddings to compare.
+    query_index : label
+        The label, in the frame's index, of the picture to search with.
+    k_neighbors : int
+        How many neighbours to draw.
+
+    Returns
+    -------
+    pandas.DataFrame
+        What :func:`simlib.nearest` found. Call ``matplotlib.pyplot.show()`` after it, or end a
+        notebook's cell with it.
+
+    Raises
+    ------
+    KeyError, ValueError
+        As :func:`simlib.nearest` does.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("agg")
+    >>> import simlib
+    >>> image_df = simlib.load_catalogue("sample").head(12)
+    >>> image_df = simlib.embed(image_df, simlib.load_encoder("pixels"), progress=False)
+    >>> neighbours = plot_similar(image_df, "flattened_pixels", query_index=0, k_neighbors=3)
+    >>> neighbours["rank"].tolist()
+    [1, 2, 3]
+    """
+    require_column(df, "img_path")
+    neighbours = nearest(df, embedding_col, query_index, k_neighbors)
+    captions = [f"{similarity:.2f}" for similarity in neighbours["cosine_similarity"]]
+    draw_neighbours(
+        df.at[query_index, "img_path"], neighbours["img_path"], captions, title=embedding_col
+    )
+    return neighbours
+
+
+def draw_neighbours(
+    query: object, img_paths: Sequence[str], captions: Sequence[str], title: str = ""
+) -> Figure:
+    """Draw a query, a picture's path or a text, in a frame of its own, and its neighbours."""
+    import matplotlib.pyplot as plt
+
+    width = 1 + len(img_paths)
+    figure, axes = plt.subplots(1, width, figsize=(1.5 * width, 1.9), squeeze=False)
+    _draw(axes[0, 0], query, "query")
+    for spine in axes[0, 0].spines.values():
+        spine.set(visible=True, color="tab:orange", linewidth=2.5)
+    for axis, path, caption in zip(axes[0, 1:], img_paths, captions, strict=True):
+        _draw(axis, path, caption)
+    figure.suptitle(title, fontsize=10)
+    figure.tight_layout(pad=0.4)
+    return figure
+
+
+def plot_grid(
+    df: pd.DataFrame,
+    columns: int = 8,
+    captions: str | Iterable[str] | None = None,
+    size: float = 1.2,
+) -> Figure:
+    """Draw all pictures of a frame in a grid, row by row.
+
+    Parameters
+    ----------
+    df : pandas.DataFrame
+        With ``img_path``. Pass few rows, such as ``image_df.sample(24, random_state=0)``.
+    columns : int
+        Pictures side by side.
+    captions : str or iterable of str, optional
+        The name of a column whose values stand above the pictures, or the captions themselves.
+    size : float
+        Width and height of a cell, in inches.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    KeyError
+        If the frame has no column ``img_path``, or none of the captions' name.
+    ValueError
+        If the frame is empty or ``columns`` is less than 1.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("agg")
+    >>> import simlib
+    >>> figure = plot_grid(simlib.load_catalogue("sample").head(10), columns=5, captions="colour")
+    >>> len(figure.axes)
+    10
+    """
+    import matplotlib.pyplot as plt
+
+    require_column(df, "img_path")
+    if df.empty or columns < 1:
+        raise ValueError(
+            f"A grid of {columns} columns can't show {len(df)} pictures; both must be at least 1."
+        )
+    if isinstance(captions, str):
+        require_column(df, captions)
+        captions = df[captions].astype(str)
+    captions = [""] * len(df) if captions is None else list(captions)
+    columns = min(columns, len(df))
+    rows = -(-len(df) // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(size * columns, (size + 0.15) * rows), squeeze=False
+    )
+    for axis in axes.flat[len(df) :]:
+        axis.remove()
+    for axis, path, caption in zip(axes.flat, df["img_path"], captions, strict=False):
+        _draw(axis, path, caption)
+    figure.tight_layout(pad=0.3)
+    return figure
+
+
+def _draw(axis: Axes, picture: object, caption: str) -> None:
+    """Draw a picture's path, a picture or a text; a picture that can't be read gets a sign."""
+    if isinstance(picture, Image.Image):
+        image = picture.convert("RGB")
+    else:
+        try:
+            image = load_image(picture, max_pixels_side=THUMBNAIL)
+        except ImageError:
+            image = _unreadable()
+    axis.imshow(image)
+    axis.set_title(caption, fontsize=8, pad=2)
+    axis.set(xticks=[], yticks=[])
+    for spine in axis.spines.values():
+        spine.set_visible(False)
+
+
+def _unreadable() -> Image.Image:
+    """Return the sign for a picture that can't be read: a cross on grey."""
+    sign = Image.new("RGB", (THUMBNAIL, THUMBNAIL), "lightgrey")
+    pen = ImageDraw.Draw(sign)
+    far = THUMBNAIL - 1
+    pen.line((0, 0, far, far), fill="grey", width=4)
+    pen.line((0, far, far, 0), fill="grey", width=4)
+    return sign

@@ -1,0 +1,204 @@
+"""Exact search: the k most similar pictures by cosine similarity."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Hashable
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from simlib.columns import Embeddings, encoder_of
+from simlib.encoders.base import Encoder
+from simlib.images import load_image
+
+
+def nearest(
+    image_df: pd.DataFrame,
+    embedding_col: str,
+    query: Hashable | os.PathLike | Image.Image | np.ndarray,
+    k: int = 5,
+    encoder: Encoder | None = None,
+) -> pd.DataFrame:
+    """Return the ``k`` pictures most similar to a query, the most similar first.
+
+    Cosine similarity is the cosine of the angle between two embeddings: 1 for the same direction,
+    0 for a right angle. Every embedding is compared (exact search); the lengths of the embeddings
+    are kept between queries for as long as the frame lives.
+
+    Parameters
+    ----------
+    image_df : pandas.DataFrame
+        With ``img_path`` and the embedding column. It may be sorted, filtered or sampled; labels
+        of its index are always labels, never positions.
+    embedding_col : str
+        A column made by :func:`simlib.embed`, or one of the user's own.
+    query : label, path, picture or vector
+        A label of the frame's index; or the path of a picture; or a picture; or an embedding, any
+        one-dimensional sequence of ``dim`` numbers. A str that is not a label is taken for a path.
+    k : int
+        How many neighbours. Where there are fewer, all of them are returned.
+    encoder : Encoder, optional
+        Encodes a query that is a path or a picture. By default the one that made the column, if it
+        did so in this session.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``rank`` (1, 2, …), ``index`` (the neighbour's label), ``cosine_similarity`` (float64) and
+        ``img_path``, sorted. A query by label never returns its own row; any other query may
+        return an identical picture. Equal similarities come in the frame's order.
+        ``.attrs["left_out"]`` counts the rows that can't be ranked: those without an embedding,
+        and those whose embedding is zero or not finite.
+
+    Raises
+    ------
+    KeyError
+        If the frame has no such column.
+    ValueError
+        If ``k`` is less than 1, if the label is ambiguous or its row has no usable embedding, or
+        if the query's dimension is not the column's.
+    simlib.ImageError
+        If the query is a path that can't be opened.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame(
+    ...     {"img_path": ["a.jpg", "b.jpg", "c.jpg"], "own": [[1, 0], [0, 2], [3, 4]]},
+    ...     index=["a", "b", "c"],
+    ... )
+    >>> nearest(frame, "own", "a", k=2)
+       rank index  cosine_similarity img_path
+    0     1     c                0.6    c.jpg
+    1     2     b                0.0    b.jpg
+    """
+    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
+        raise ValueError(f"k={k!r} is not a number of neighbours; expected a whole number from 1 on.")
+    embeddings = Embeddings.of(image_df, embedding_col)
+    vector, own_position = _as_vector(image_df, embedding_col, embeddings, query, encoder)
+
+    similarities, rankable = _cosine_similarities(embeddings, vector)
+    if own_position is not None:
+        rankable &= embeddings.positions != own_position
+    candidates = np.flatnonzero(rankable)
+    chosen = candidates[_largest(similarities[candidates], int(k))]
+    positions = embeddings.positions[chosen]
+    neighbours = pd.DataFrame(
+        {
+            "rank": np.arange(1, len(chosen) + 1),
+            "index": image_df.index[positions],
+            "cosine_similarity": similarities[chosen],
+            "img_path": image_df["img_path"].to_numpy()[positions]
+            if "img_path" in image_df
+            else None,
+        }
+    )
+    not_ranked = len(image_df) - len(candidates) - (own_position is not None)
+    neighbours.attrs["left_out"] = int(not_ranked)
+    return neighbours
+
+
+def _largest(values: np.ndarray, k: int) -> np.ndarray:
+    """Return where the ``k`` largest values stand, in descending order, ties in ascending place."""
+    if k < len(values):
+        smallest_kept = np.partition(values, len(values) - k)[len(values) - k]
+        places = np.flatnonzero(values >= smallest_kept)  # k of them, or more with ties
+    else:
+        places = np.arange(len(values))
+    return places[np.argsort(-values[places], kind="stable")][:k]
+
+
+def _cosine_similarities(
+    embeddings: Embeddings, vector: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the similarities, float64 ``(n,)``, and which of them mean something, bool ``(n,)``."""
+    vector = (vector / np.linalg.norm(vector.astype(np.float64))).astype(np.float32)  # (dim,)
+    products = np.empty(len(embeddings), dtype=np.float32)
+    for part, chunk in embeddings.chunks():
+        products[part] = chunk @ vector
+    norms = embeddings.norms().astype(np.float64)
+    rankable = np.isfinite(norms) & (norms > 0) & np.isfinite(products)
+    similarities = np.full(len(embeddings), np.nan)
+    np.divide(products, norms, out=similarities, where=rankable)
+    return np.clip(similarities, -1, 1), rankable
+
+
+def _as_vector(
+    image_df: pd.DataFrame,
+    embedding_col: str,
+    embeddings: Embeddings,
+    query: object,
+    encoder: Encoder | None,
+) -> tuple[np.ndarray, int | None]:
+    """Return the query's embedding and, for a label, its position in the frame."""
+    position = None
+    if isinstance(query, Image.Image):
+        vector = _encode(query, embedding_col, embeddings, encoder)
+    elif isinstance(query, Hashable) and _is_label(image_df.index, query):
+        position = _position_of(image_df.index, query)
+        row = np.flatnonzero(embeddings.positions == position)
+        if len(row) == 0:
+            reason = image_df["error"].iloc[position] if "error" in image_df else "it is missing"
+            raise ValueError(
+                f"The row at label {query!r} has no embedding in {embedding_col!r}: {reason}"
+            )
+        place = row[0] if embeddings.rows is None else embeddings.rows[row[0]]
+        vector = np.asarray(embeddings.matrix[place])
+    elif isinstance(query, (str, os.PathLike)):
+        vector = _encode(load_image(query), embedding_col, embeddings, encoder)
+    else:
+        vector = _numbers(query, image_df.index)
+    if vector.shape != (embeddings.dim,):
+        raise ValueError(
+            f"The query has {vector.size} values, but the embeddings in {embedding_col!r} have "
+            f"{embeddings.dim}. Both must come from the same encoder."
+        )
+    if not np.isfinite(vector).all() or not vector.any():
+        raise ValueError(
+            "The query's embedding is zero or not finite, so it has no direction to compare."
+        )
+    return vector, position
+
+
+def _is_label(index: pd.Index, query: object) -> bool:
+    try:
+        return query in index
+    except TypeError:
+        return False
+
+
+def _position_of(index: pd.Index, label: Hashable) -> int:
+    position = index.get_loc(label)
+    if not isinstance(position, int):
+        raise ValueError(
+            f"The label {label!r} stands at several rows of the frame, so it does not say which is "
+            "meant. Give the rows labels of their own: image_df.reset_index(drop=True)."
+        )
+    return position
+
+
+def _numbers(query: object, index: pd.Index) -> np.ndarray:
+    try:
+        vector = np.asarray(query, dtype=np.float32)
+    except (TypeError, ValueError):
+        vector = np.empty(())
+    if vector.ndim == 0:
+        some = ", ".join(repr(label) for label in index[:3])
+        raise ValueError(
+            f"The query {query!r} is not a label of the frame (which has {some}, …), nor a path, a "
+            "picture or a vector."
+        )
+    return vector.squeeze()
+
+
+def _encode(
+    image: Image.Image, embedding_col: str, embeddings: Embeddings, encoder: Encoder | None
+) -> np.ndarray:
+    encoder = encoder or encoder_of(embeddings)
+    if encoder is None:
+        raise ValueError(
+            f"It is not known which encoder made the column {embedding_col!r}, so a picture can't "
+            "be compared with it. Name it: nearest(..., encoder=simlib.load_encoder(...))."
+        )
+    return encoder.encode([image])[0]

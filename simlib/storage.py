@@ -1,0 +1,161 @@
+"""Frames with embeddings as Parquet files: one Arrow fixed-size list for each embedding column."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from simlib.columns import Embeddings, column_of_rows
+
+ROW_GROUP_BYTES = 64 * 2**20
+
+
+def save_embeddings(image_df: pd.DataFrame, path: str | os.PathLike) -> Path:
+    """Write a frame with its embedding columns to a Parquet file, whole or not at all.
+
+    Parameters
+    ----------
+    image_df : pandas.DataFrame
+        Its embedding columns, as :func:`simlib.embed` makes them, become fixed-size lists of
+        float32; all other columns are written as pandas writes them. An index other than
+        0, 1, 2, … becomes a column named after it (``"index"`` if it has no name).
+    path : str or path
+        An existing file is replaced once the new one is complete.
+
+    Returns
+    -------
+    pathlib.Path
+        The file.
+
+    Raises
+    ------
+    ValueError
+        If an index that would become a column has the name of a column that is there already.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"img_path": ["a.jpg", "b.jpg"]})
+    >>> rows = np.array([[1, 0], [0, 1]], dtype=np.float32)
+    >>> frame["own"] = column_of_rows(rows, np.ones(2, dtype=bool), frame.index)
+    >>> path = save_embeddings(frame, os.path.join(tempfile.mkdtemp(), "own.parquet"))
+    >>> load_embeddings(path)["own"].iloc[1]
+    array([0., 1.], dtype=float32)
+    >>> pd.read_parquet(path)["own"].iloc[1]
+    array([0., 1.], dtype=float32)
+    """
+    path = Path(path)
+    if not (isinstance(image_df.index, pd.RangeIndex) and image_df.index.start == 0):
+        name = image_df.index.name or "index"
+        if name in image_df.columns:
+            raise ValueError(
+                f"The frame's index can't be saved as a column {name!r}: there is one already. "
+                "Use image_df.reset_index(drop=True)."
+            )
+        image_df = image_df.reset_index(names=name)
+    embeddings = {
+        column: Embeddings.of(image_df, column)
+        for column in image_df.columns
+        if any(isinstance(cell, np.ndarray) for cell in image_df[column].head(100).dropna())
+    }
+    plain = pa.Table.from_pandas(image_df.drop(columns=list(embeddings)), preserve_index=False)
+    # An explicit schema without pandas' own notes: with them, pandas.read_parquet fails on
+    # fixed-size lists (https://github.com/pandas-dev/pandas/issues/59738).
+    fields = [
+        pa.field(column, pa.list_(pa.float32(), embeddings[column].dim))
+        if column in embeddings
+        else plain.schema.field(column)
+        for column in image_df.columns
+    ]
+    schema = pa.schema(fields)
+    widest = max((4 * item.dim for item in embeddings.values()), default=64)
+    step = max(1, ROW_GROUP_BYTES // widest)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    os.close(descriptor)
+    try:
+        with pq.ParquetWriter(temporary, schema) as writer:
+            for start in range(0, max(1, len(image_df)), step):
+                stop = min(start + step, len(image_df))
+                arrays = [
+                    _fixed_size_lists(embeddings[column], start, stop)
+                    if column in embeddings
+                    else plain.column(column).slice(start, stop - start)
+                    for column in image_df.columns
+                ]
+                writer.write_table(pa.table(arrays, schema=schema))
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    return path
+
+
+def _fixed_size_lists(embeddings: Embeddings, start: int, stop: int) -> pa.Array:
+    """Return the rows at positions ``start`` to ``stop`` of the frame, null where missing."""
+    first, last = np.searchsorted(embeddings.positions, [start, stop])
+    values = np.zeros((stop - start, embeddings.dim), dtype=np.float32)
+    missing = np.ones(stop - start, dtype=bool)
+    places = embeddings.positions[first:last] - start
+    rows = slice(first, last) if embeddings.rows is None else embeddings.rows[first:last]
+    values[places] = embeddings.matrix[rows]
+    missing[places] = False
+    return pa.FixedSizeListArray.from_arrays(
+        pa.array(values.ravel()), embeddings.dim, mask=pa.array(missing)
+    )
+
+
+def load_embeddings(path: str | os.PathLike) -> pd.DataFrame:
+    """Read a frame that :func:`save_embeddings` wrote.
+
+    Parameters
+    ----------
+    path : str or path
+        A Parquet file. Columns that are fixed-size lists of floats become embedding columns.
+
+    Returns
+    -------
+    pandas.DataFrame
+        With a RangeIndex. The cells of embedding columns are read-only float32 arrays ``(dim,)``,
+        views of one matrix, or None where missing.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is not a whole Parquet file.
+
+    Examples
+    --------
+    See :func:`save_embeddings`.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file {str(path)!r} to load embeddings from.")
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise ValueError(
+            f"{str(path)!r} is not a whole Parquet file ({error}). Save the embeddings again."
+        ) from error
+    embedding_columns = [
+        field.name for field in table.schema if pa.types.is_fixed_size_list(field.type)
+    ]
+    frame = table.drop_columns(embedding_columns).to_pandas()
+    for column in embedding_columns:
+        lists = table.column(column).combine_chunks()
+        dim = lists.type.list_size
+        values = lists.values.slice(lists.offset * dim, len(lists) * dim)
+        matrix = values.to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
+        frame[column] = column_of_rows(
+            matrix.reshape(len(lists), dim), lists.is_valid().to_numpy(False), frame.index
+        )
+    return frame[table.column_names]
