@@ -1,12 +1,13 @@
 """What pytest needs to know to verify the notebooks on another computer than the one that ran them.
 
-nbval compares a cell's output with the stored one to the letter. Networks differ in the last digits
-between processors, so numbers with a decimal point may be off by one in their last printed place;
-whole numbers and all else are compared exactly, and a cell that was never run is a failure.
+nbval compares a cell's output with the stored one to the letter. Networks differ in the last
+digits between processors, so a number with a decimal point may be off by one in its last printed
+place; whole numbers and all else are compared exactly, and a cell that was never run is a failure.
 """
 
 import os
 import re
+import shutil
 import tempfile
 
 import pytest
@@ -29,7 +30,7 @@ def is_close(computed: str, stored: str) -> bool:
 
 
 def with_stored_decimals(computed: str, stored: str) -> str:
-    """Return the computed text with its decimals replaced by the stored ones where all are close."""
+    """Return the computed text with its decimals as stored, if all of them are close to those."""
     ours, theirs = DECIMAL.findall(computed), DECIMAL.findall(stored)
     if len(ours) == len(theirs) and all(map(is_close, ours, theirs)):
         replacements = iter(theirs)
@@ -49,12 +50,11 @@ def compare_outputs(self, test, ref, skip_compare=None):
 IPyNbCell.compare_outputs = compare_outputs
 
 
-def pytest_runtest_setup(item):
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_call(item):
     if isinstance(item, IPyNbCell) and item.cell.source.strip() and not item.cell.execution_count:
         pytest.fail("This cell was never run, so there is no output to hold it against.", False)
 
 
 def pytest_sessionfinish():
-    import shutil
-
     shutil.rmtree(os.environ["SIMLIB_HOME"], ignore_errors=True)

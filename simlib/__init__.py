@@ -30,6 +30,7 @@ _HOME_OF = {
     "save_embeddings": "storage",
     "load_embeddings": "storage",
     "nearest": "search",
+    "precision_at_k": "evaluation",
     "plot_grid": "plots",
     "plot_similar": "plots",
 }

@@ -17,6 +17,20 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
+# A damaged file may hold names that are not text; sqlite3 fails to decode its own complaint then.
+FAILURES = (sqlite3.Error, UnicodeDecodeError)
+
+NOT_THE_FILES_FAULT = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_READONLY,
+}
+
 
 def home_folder() -> Path:
     """Return where simlib keeps what it computes or downloads; the folder need not exist yet.
@@ -57,16 +71,16 @@ class EmbeddingCache:
         self._connection: sqlite3.Connection | None = None
         try:
             self._open(recipe)
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, *FAILURES) as error:
             self._do_without(error)
 
     def _open(self, recipe: str) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._connection = _connect(self.path, recipe)
-        except sqlite3.OperationalError:
-            raise  # busy, read-only or full: nothing is wrong with the file
-        except sqlite3.DatabaseError:
+        except FAILURES as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in NOT_THE_FILES_FAULT:
+                raise
             self.path.replace(self.path.with_suffix(".damaged"))
             self._connection = _connect(self.path, recipe)
 
@@ -91,11 +105,11 @@ class EmbeddingCache:
             )
             try:
                 rows = self._connection.execute(query, list(part)).fetchall()
-            except sqlite3.Error as error:
+            except FAILURES as error:
                 self._do_without(error)
                 break
             for digest, embedding, checksum in rows:
-                if _checksum(digest, embedding) == checksum:
+                if _is_sound(digest, embedding, checksum):
                     found[digest] = np.frombuffer(embedding, dtype="<f4")
         return found
 
@@ -105,7 +119,7 @@ class EmbeddingCache:
             return True
         try:
             return self._connection.execute("SELECT 1 FROM embeddings LIMIT 1").fetchone() is None
-        except sqlite3.Error as error:
+        except FAILURES as error:
             self._do_without(error)
             return True
 
@@ -120,7 +134,7 @@ class EmbeddingCache:
         try:
             with self._connection:
                 self._connection.executemany("REPLACE INTO embeddings VALUES (?, ?, ?)", rows)
-        except sqlite3.Error as error:
+        except FAILURES as error:
             self._do_without(error)
 
     def close(self) -> None:
@@ -138,6 +152,12 @@ def _checksum(digest: bytes, embedding: bytes) -> int:
     return zlib.crc32(embedding, zlib.crc32(digest))
 
 
+def _is_sound(digest: object, embedding: object, checksum: object) -> bool:
+    """Return whether a row is as it was written; in a damaged one the types may be others."""
+    whole = isinstance(digest, bytes) and isinstance(embedding, bytes)
+    return whole and _checksum(digest, embedding) == checksum
+
+
 def _connect(path: Path, recipe: str) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=30)
     try:
@@ -150,6 +170,7 @@ def _connect(path: Path, recipe: str) -> sqlite3.Connection:
                 "CREATE TABLE IF NOT EXISTS embeddings "
                 "(digest BLOB PRIMARY KEY, embedding BLOB NOT NULL, checksum INTEGER NOT NULL)"
             )
+            connection.execute("SELECT digest, embedding, checksum FROM embeddings LIMIT 0")
             connection.execute("CREATE TABLE IF NOT EXISTS recipe (text TEXT PRIMARY KEY)")
             connection.execute("INSERT OR IGNORE INTO recipe VALUES (?)", (recipe,))
     except BaseException:

@@ -54,14 +54,19 @@ def _reserve(file_descriptor: int, size: int) -> None:
 
 def forget_pages(matrix: np.ndarray) -> None:
     """Let go of the memory that shows parts of a matrix on disk; its values stay as they are."""
-    base = _root(matrix).base
-    if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-        base.madvise(mmap.MADV_DONTNEED)
+    if _is_on_disk(matrix) and hasattr(mmap, "MADV_DONTNEED"):
+        _root(matrix).base.madvise(mmap.MADV_DONTNEED)
+
+
+def _is_on_disk(matrix: np.ndarray) -> bool:
+    root = _root(matrix)
+    # What was written to a "c" map (copy on write) is nowhere but in memory.
+    return isinstance(root, np.memmap) and root.mode != "c" and isinstance(root.base, mmap.mmap)
 
 
 def column_of_rows(matrix: np.ndarray, present: np.ndarray, index: pd.Index) -> pd.Series:
     """Return an embedding column: row *i* of the matrix where ``present[i]``, else None."""
-    matrix.flags.writeable = False
+    _root(matrix).flags.writeable = matrix.flags.writeable = False
     rows = matrix.view(np.ndarray)  # a row of a plain array is a plain array
     cells = np.empty(len(rows), dtype=object)
     for position in np.flatnonzero(present):
@@ -161,7 +166,7 @@ class Embeddings:
 
     def chunks(self) -> Iterator[tuple[slice, np.ndarray]]:
         """Yield ``(slice of the positions, float32 (step, dim))``, at most CHUNK_BYTES at a time."""
-        if self.rows is None and not isinstance(self.matrix, np.memmap):
+        if self.rows is None and not _is_on_disk(self.matrix):
             yield slice(0, len(self)), self.matrix
             return
         step = max(1, CHUNK_BYTES // (4 * self.dim))
@@ -175,12 +180,16 @@ class Embeddings:
         matrix = self.matrix.view(np.ndarray)
         return matrix if self.rows is None else matrix[self.rows]
 
+    def take(self, places: np.ndarray) -> np.ndarray:
+        """Return some of them, float32 ``(len(places), dim)``; places count from 0 to n - 1."""
+        return self.matrix[places if self.rows is None else self.rows[places]]
+
     def norms(self) -> np.ndarray:
-        """Return the Euclidean lengths, float32 ``(n,)``; computed at the first call."""
+        """Return the Euclidean lengths, float64 ``(n,)``; computed at the first call."""
         if self._norms is None:
-            norms = np.empty(len(self), dtype=np.float32)
+            norms = np.empty(len(self))
             for part, chunk in self.chunks():
-                norms[part] = np.sqrt(np.einsum("nd,nd->n", chunk, chunk))
+                norms[part] = np.sqrt(np.einsum("nd,nd->n", chunk, chunk, dtype=np.float64))
             self._norms = norms
         return self._norms
 
@@ -257,11 +266,11 @@ def require_column(image_df: pd.DataFrame, name: str) -> None:
 
 
 def _is_missing(cell: object) -> bool:
-    return cell is None or cell is pd.NA or (isinstance(cell, float) and cell != cell)
+    return cell is None or cell is pd.NA or (isinstance(cell, (float, np.floating)) and cell != cell)
 
 
 def _shared_matrix(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray | None] | None:
-    """Return ``(matrix, rows)`` if all cells are read-only rows of one matrix, else None."""
+    """Return ``(matrix, rows)`` if all cells are rows of one read-only matrix, else None."""
     first = cells[0]
     if type(first) is not np.ndarray or first.base is None:
         return None
@@ -272,6 +281,7 @@ def _shared_matrix(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray | None] | 
         and shape[0] > 0
         and base.dtype == np.float32
         and base.flags.c_contiguous
+        and not _root(base).flags.writeable
         and base.size % shape[0] == 0
     ):
         return None

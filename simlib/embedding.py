@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from itertools import islice
 from typing import NamedTuple
 
@@ -67,9 +68,11 @@ def embed(
     ------
     KeyError
         If the frame has no column ``img_path``.
+    TypeError
+        If ``encoder`` is not an encoder.
     ValueError
-        If ``batch_size`` or ``workers`` is less than 1, or if the pictures' sizes differ and the
-        encoder needs equal ones.
+        If ``batch_size`` or ``workers`` is not a whole number from 1 on, or if the pictures' sizes
+        differ and the encoder needs equal ones.
 
     Examples
     --------
@@ -83,14 +86,18 @@ def embed(
     from tqdm.auto import tqdm
 
     require_column(image_df, "img_path")
+    if not isinstance(encoder, Encoder):
+        raise TypeError(
+            f"{encoder!r} is not an encoder; make one with simlib.load_encoder(name) first."
+        )
+    workers = min(8, os.cpu_count() or 1) if workers is None else workers
     for name, value in (("batch_size", batch_size), ("workers", workers)):
-        if value is not None and value < 1:
-            raise ValueError(f"{name}={value} is too small; it must be at least 1.")
-    workers = workers or min(8, os.cpu_count() or 1)
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+            raise ValueError(f"{name}={value!r} is not a whole number from 1 on.")
     job = _Job(image_df["img_path"].tolist(), encoder, workers)
     store = EmbeddingCache(encoder.recipe) if cache and encoder.cacheable else None
-    # None leaves the choice to tqdm, whose environment variable TQDM_DISABLE then counts.
-    disable = None if progress else True
+    # Asked for here, since tqdm's bar for notebooks does not look at its variable TQDM_DISABLE.
+    disable = not progress or os.environ.get("TQDM_DISABLE", "0") not in ("", "0")
     with tqdm(total=len(image_df), desc=encoder.column, unit=" pictures", disable=disable) as bar:
         try:
             if store is not None:
@@ -132,13 +139,13 @@ class _Job:
 
         if store.is_empty():
             return
-        digests = _in_order(digest, range(len(self.paths)), self.workers, ahead=256)
-        for batch in _batches(digests, 256):
-            found = store.get([key for _, key in batch if key is not None])
-            hits = [(position, found[key]) for position, key in batch if key in found]
-            if hits:
-                self._put([position for position, _ in hits], np.stack([row for _, row in hits]))
-                bar.update(len(hits))
+        with closing(_in_order(digest, range(len(self.paths)), self.workers, 256)) as digests:
+            for batch in _batches(digests, 256):
+                found = store.get([key for _, key in batch if key is not None])
+                hits = [(position, found[key]) for position, key in batch if key in found]
+                if hits:
+                    self._put([position for position, _ in hits], np.stack([row for _, row in hits]))
+                    bar.update(len(hits))
 
     def encode_rest(self, store: EmbeddingCache | None, batch_size: int, bar) -> None:
         """Read and encode the pictures that are still without an embedding."""
@@ -152,15 +159,17 @@ class _Job:
                 return _Read(error=str(error))
 
         rest = np.flatnonzero(~self.present).tolist()
-        results = _in_order(read, rest, self.workers, ahead=2 * batch_size + self.workers)
-        for batch in _batches(self._readable(results, bar), batch_size):
-            embeddings = self.encoder.encode_prepared(
-                self.encoder.stack([result.prepared for _, result in batch])
-            )
-            self._put([position for position, _ in batch], embeddings)
-            if store is not None:
-                store.put([result.digest for _, result in batch], embeddings)
-            bar.update(len(batch))
+        ahead = 2 * batch_size + self.workers
+        first = None  # all batches must fit together, not only the pictures of one
+        with closing(_in_order(read, rest, self.workers, ahead)) as results:
+            for batch in _batches(self._readable(results, bar), batch_size):
+                prepared = [result.prepared for _, result in batch]
+                first = prepared[0] if first is None else first
+                embeddings = self.encoder.encode_prepared(self.encoder.stack(prepared, first))
+                self._put([position for position, _ in batch], embeddings)
+                if store is not None:
+                    store.put([result.digest for _, result in batch], embeddings)
+                bar.update(len(batch))
 
     def _readable(self, results: Iterable[tuple[int, _Read]], bar) -> Iterator[tuple[int, _Read]]:
         """Pass on what could be read, note what could not."""
@@ -196,8 +205,11 @@ class _Job:
 
 def _in_order(
     function: Callable[[int], object], positions: Sequence[int], workers: int, ahead: int
-) -> Iterator[tuple[int, object]]:
-    """Yield ``(position, function(position))`` in order, at most ``ahead`` computed in advance."""
+) -> Generator[tuple[int, object]]:
+    """Yield ``(position, function(position))`` in order, at most ``ahead`` computed in advance.
+
+    Close it when done with it early: an exception's traceback would keep its threads alive.
+    """
     remaining = iter(positions)
     executor = ThreadPoolExecutor(workers, thread_name_prefix="simlib-read")
     try:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+DPI = 80
+"""Dots per inch of a figure: enough to recognise the products, and a notebook stays small."""
+
 THUMBNAIL = 224
 """The longer side of a picture in a figure, in pixels."""
 
@@ -77,7 +80,7 @@ def draw_neighbours(
     import matplotlib.pyplot as plt
 
     width = 1 + len(img_paths)
-    figure, axes = plt.subplots(1, width, figsize=(1.5 * width, 1.9), squeeze=False)
+    figure, axes = plt.subplots(1, width, figsize=(1.5 * width, 1.9), dpi=DPI, squeeze=False)
     _draw(axes[0, 0], query, "query")
     for spine in axes[0, 0].spines.values():
         spine.set(visible=True, color="tab:orange", linewidth=2.5)
@@ -116,7 +119,8 @@ def plot_grid(
     KeyError
         If the frame has no column ``img_path``, or none of the captions' name.
     ValueError
-        If the frame is empty or ``columns`` is less than 1.
+        If the frame is empty, ``columns`` is less than 1, or there are more or fewer captions than
+        pictures.
 
     Examples
     --------
@@ -136,16 +140,18 @@ def plot_grid(
         )
     if isinstance(captions, str):
         require_column(df, captions)
-        captions = df[captions].astype(str)
+        captions = ["" if pd.isna(value) else str(value) for value in df[captions]]
     captions = [""] * len(df) if captions is None else list(captions)
+    if len(captions) != len(df):
+        raise ValueError(f"There are {len(captions)} captions for {len(df)} pictures.")
     columns = min(columns, len(df))
     rows = -(-len(df) // columns)
     figure, axes = plt.subplots(
-        rows, columns, figsize=(size * columns, (size + 0.15) * rows), squeeze=False
+        rows, columns, figsize=(size * columns, (size + 0.15) * rows), dpi=DPI, squeeze=False
     )
     for axis in axes.flat[len(df) :]:
         axis.remove()
-    for axis, path, caption in zip(axes.flat, df["img_path"], captions, strict=False):
+    for axis, path, caption in zip(figure.axes, df["img_path"], captions, strict=True):
         _draw(axis, path, caption)
     figure.tight_layout(pad=0.3)
     return figure
@@ -161,7 +167,7 @@ def _draw(axis: Axes, picture: object, caption: str) -> None:
         except ImageError:
             image = _unreadable()
     axis.imshow(image)
-    axis.set_title(caption, fontsize=8, pad=2)
+    axis.set_title(caption, fontsize=8, pad=2, parse_math=False)  # a $ in it is a dollar
     axis.set(xticks=[], yticks=[])
     for spine in axis.spines.values():
         spine.set_visible(False)

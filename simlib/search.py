@@ -9,9 +9,12 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from simlib.columns import Embeddings, encoder_of
+from simlib.columns import CHUNK_BYTES, Embeddings, encoder_of, forget_pages
 from simlib.encoders.base import Encoder
 from simlib.images import load_image
+
+FLOAT32_ERROR = 1e-4
+"""More than a cosine of float32 embeddings is ever off when it is computed in float32."""
 
 
 def nearest(
@@ -78,17 +81,19 @@ def nearest(
     embeddings = Embeddings.of(image_df, embedding_col)
     vector, own_position = _as_vector(image_df, embedding_col, embeddings, query, encoder)
 
-    similarities, rankable = _cosine_similarities(embeddings, vector)
+    approximate, rankable = _float32_similarities(embeddings, vector)
     if own_position is not None:
         rankable &= embeddings.positions != own_position
     candidates = np.flatnonzero(rankable)
-    chosen = candidates[_largest(similarities[candidates], int(k))]
-    positions = embeddings.positions[chosen]
+    places = candidates[_may_be_largest(approximate[candidates], int(k))]
+    similarities = _exact_similarities(embeddings, places, vector)
+    order = np.argsort(-similarities, kind="stable")[: int(k)]
+    positions = embeddings.positions[places[order]]
     neighbours = pd.DataFrame(
         {
-            "rank": np.arange(1, len(chosen) + 1),
+            "rank": np.arange(1, len(positions) + 1),
             "index": image_df.index[positions],
-            "cosine_similarity": similarities[chosen],
+            "cosine_similarity": similarities[order],
             "img_path": image_df["img_path"].to_numpy()[positions]
             if "img_path" in image_df
             else None,
@@ -99,29 +104,106 @@ def nearest(
     return neighbours
 
 
-def _largest(values: np.ndarray, k: int) -> np.ndarray:
-    """Return where the ``k`` largest values stand, in descending order, ties in ascending place."""
-    if k < len(values):
-        smallest_kept = np.partition(values, len(values) - k)[len(values) - k]
-        places = np.flatnonzero(values >= smallest_kept)  # k of them, or more with ties
-    else:
-        places = np.arange(len(values))
-    return places[np.argsort(-values[places], kind="stable")][:k]
+def top_k(
+    queries: Embeddings, gallery: Embeddings, k: int, leave_own_out: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ``k`` most similar rows of a gallery for each of many queries.
+
+    Works on blocks, so that memory stays bounded by about ``2 × CHUNK_BYTES`` however many there
+    are of both.
+
+    Parameters
+    ----------
+    queries, gallery : Embeddings
+        ``(q, dim)`` and ``(n, dim)``.
+    k : int
+        From 1 to the number of rows that can be ranked.
+    leave_own_out : bool
+        Whether query *i* must not find row *i*, for a gallery that searches itself.
+
+    Returns
+    -------
+    places : numpy.ndarray
+        int64 ``(q, k)``: places in the gallery's ``positions``, the most similar first.
+    similarities : numpy.ndarray
+        float32 ``(q, k)``: the cosine similarities; NaN for a query that has no direction.
+
+    Raises
+    ------
+    ValueError
+        If ``k`` is out of its range.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"own": [[1, 0], [2, 1], [0, 1]]})
+    >>> embeddings = Embeddings.of(frame, "own")
+    >>> top_k(embeddings, embeddings, k=1, leave_own_out=True)[0].ravel()
+    array([1, 0, 1])
+    """
+    norms = gallery.norms()  # (n,)
+    rankable = np.isfinite(norms) & (norms > 0)
+    available = int(rankable.sum()) - leave_own_out
+    if not 1 <= k <= available:
+        raise ValueError(f"k={k} is out of range: the gallery offers {available} neighbours.")
+    safe_norms = np.where(rankable, norms, 1)
+    places = np.empty((len(queries), k), dtype=np.int64)
+    similarities = np.empty((len(queries), k), dtype=np.float32)
+    most = max(1, CHUNK_BYTES // (4 * len(gallery)))
+    for part, block in queries.chunks():
+        for start in range(0, len(block), most):
+            rows = np.arange(part.start + start, min(part.start + start + most, part.stop))
+            lengths = queries.norms()[rows, None].astype(np.float32)
+            vectors = block[start : start + most] / lengths  # (b, dim)
+            scores = np.empty((len(rows), len(gallery)), dtype=np.float32)  # (b, n)
+            for columns, chunk in gallery.chunks():
+                np.matmul(vectors, chunk.T, out=scores[:, columns])
+            scores /= safe_norms
+            scores[:, ~rankable] = -np.inf
+            if leave_own_out:
+                scores[np.arange(len(rows)), rows] = -np.inf
+            best = np.argpartition(-scores, k - 1, axis=1)[:, :k]
+            best.sort(axis=1)  # so that the stable sort below leaves ties in the gallery's order
+            order = np.argsort(-np.take_along_axis(scores, best, 1), axis=1, kind="stable")
+            places[rows] = np.take_along_axis(best, order, 1)
+            similarities[rows] = np.take_along_axis(scores, places[rows], 1)
+    return places, similarities
 
 
-def _cosine_similarities(
+def _float32_similarities(
     embeddings: Embeddings, vector: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the similarities, float64 ``(n,)``, and which of them mean something, bool ``(n,)``."""
-    vector = (vector / np.linalg.norm(vector.astype(np.float64))).astype(np.float32)  # (dim,)
-    products = np.empty(len(embeddings), dtype=np.float32)
+    """Return the similarities to within FLOAT32_ERROR and which of them mean something, ``(n,)``."""
+    direction = (vector / np.linalg.norm(vector.astype(np.float64))).astype(np.float32)  # (dim,)
+    similarities = np.empty(len(embeddings))
     for part, chunk in embeddings.chunks():
-        products[part] = chunk @ vector
-    norms = embeddings.norms().astype(np.float64)
-    rankable = np.isfinite(norms) & (norms > 0) & np.isfinite(products)
-    similarities = np.full(len(embeddings), np.nan)
-    np.divide(products, norms, out=similarities, where=rankable)
-    return np.clip(similarities, -1, 1), rankable
+        similarities[part] = chunk @ direction
+    norms = embeddings.norms()
+    rankable = np.isfinite(norms) & (norms > 0) & np.isfinite(similarities)
+    np.divide(similarities, norms, out=similarities, where=rankable)
+    return similarities, rankable
+
+
+def _may_be_largest(approximate: np.ndarray, k: int) -> np.ndarray:
+    """Return, ascending, the places that may hold one of the ``k`` largest exact values."""
+    if k >= len(approximate):
+        return np.arange(len(approximate))
+    kth_largest = np.partition(approximate, len(approximate) - k)[len(approximate) - k]
+    return np.flatnonzero(approximate >= kth_largest - 2 * FLOAT32_ERROR)
+
+
+def _exact_similarities(
+    embeddings: Embeddings, places: np.ndarray, vector: np.ndarray
+) -> np.ndarray:
+    """Return the similarities at some places, in float64: equal embeddings get equal ones."""
+    direction = vector / np.linalg.norm(vector.astype(np.float64))  # (dim,)
+    similarities = np.empty(len(places))
+    step = max(1, 2**20 // embeddings.dim)  # some MB at a time
+    for start in range(0, len(places), step):
+        part = slice(start, start + step)
+        rows = embeddings.take(places[part]).astype(np.float64)  # (step, dim)
+        similarities[part] = np.vecdot(rows, direction) / np.sqrt(np.vecdot(rows, rows))
+    forget_pages(embeddings.matrix)
+    return np.clip(similarities, -1, 1)
 
 
 def _as_vector(
@@ -170,7 +252,7 @@ def _is_label(index: pd.Index, query: object) -> bool:
 
 def _position_of(index: pd.Index, label: Hashable) -> int:
     position = index.get_loc(label)
-    if not isinstance(position, int):
+    if not isinstance(position, (int, np.integer)):
         raise ValueError(
             f"The label {label!r} stands at several rows of the frame, so it does not say which is "
             "meant. Give the rows labels of their own: image_df.reset_index(drop=True)."
@@ -189,7 +271,7 @@ def _numbers(query: object, index: pd.Index) -> np.ndarray:
             f"The query {query!r} is not a label of the frame (which has {some}, …), nor a path, a "
             "picture or a vector."
         )
-    return vector.squeeze()
+    return vector[0] if vector.ndim == 2 and len(vector) == 1 else vector  # encode gives (1, dim)
 
 
 def _encode(

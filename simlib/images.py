@@ -1,0 +1,540 @@
+"""Open a picture, or say in a sentence why not; find the pictures below a folder.
+
+Every picture that simlib reads goes through :func:`load_image`. What it is given comes from
+downloads, phones and scanners, so nothing about a file is believed: not its suffix, not its header,
+not that it is a file at all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import stat
+import struct
+import unicodedata
+import warnings
+from collections.abc import Iterator
+from pathlib import Path, PurePath
+from typing import IO
+
+import numpy as np
+from PIL import Image, ImageFile
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.GifImagePlugin import GifImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.PpmImagePlugin import PpmImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+
+MAX_SIDE = 4096
+"""The longer side of what `load_image` returns, in pixels, unless told otherwise."""
+
+MAX_PIXELS = 80_000_000
+"""The most pixels a picture may claim in its header (Pillow itself warns from 89 million on)."""
+
+MAX_FILE_BYTES = 2**29
+"""The largest file that is opened as a picture (512 MiB): some decoders read the whole of it."""
+
+MAX_SCANS = 64
+"""The most scans of a progressive JPEG (about 10 is usual): each costs a pass over the picture."""
+
+IMAGE_SUFFIXES = frozenset(
+    ".jpg .jpeg .jpe .jfif .png .gif .webp .bmp .tif .tiff .avif .heic .heif .ppm .pgm .pbm".split()
+)
+"""The suffixes, in lower case, by which a file is taken for a picture."""
+
+_UPRIGHT = {  # the EXIF orientation → what turns the stored pixels upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_EXIF_ORIENTATION = 0x0112
+_TIFF_BITS_PER_SAMPLE = 258
+_TIFF_PHOTOMETRIC = 262
+
+
+class ImageError(ValueError):
+    """A picture that cannot be opened; the message is a sentence that names it and says why.
+
+    Attributes
+    ----------
+    path : str
+        The picture, as it was asked for.
+    reason : str
+        Why it could not be opened.
+
+    Examples
+    --------
+    >>> print(ImageError("shoe.jpg", "the file is empty"))
+    The picture 'shoe.jpg' could not be opened: the file is empty.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)  # both in args, so that it survives pickling by a worker
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"The picture {self.path!r} could not be opened: {self.reason}."
+
+
+class _Refused(Exception):
+    """The reason why a file is not opened; `load_image` adds the file's name."""
+
+
+def load_image(
+    path: str | os.PathLike[str], max_pixels_side: int = MAX_SIDE
+) -> Image.Image:
+    """Open a picture as upright RGB, fully decoded, its file closed again.
+
+    The content decides the format, not the suffix: JPEG, PNG, GIF, WebP, BMP, TIFF, AVIF, PPM, and
+    HEIC where the package pillow-heif is installed. Of an animation or a file of many pages the
+    first picture is taken, and nothing behind it is read. The EXIF orientation is applied,
+    transparency is laid on white, 16-bit greyscale is scaled to 8 bits and CMYK converted (by
+    Pillow's plain formula; embedded colour profiles are not applied). Greyscale beyond 16 bits and
+    floating-point pictures, which have no agreed white, are taken as they are where they lie in
+    [0, 255], times 255 where they lie in [0, 1] (float), and are stretched from their minimum to
+    their maximum otherwise; NaN is black.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        The picture.
+    max_pixels_side : int
+        A picture whose longer side exceeds this many pixels is made smaller, keeping its shape; a
+        large JPEG is then decoded at a fraction of its size, which is many times faster.
+
+    Returns
+    -------
+    PIL.Image.Image
+        Mode RGB, 8 bits a channel. Its `info` is empty: the orientation is not applied twice.
+
+    Raises
+    ------
+    ImageError
+        For whatever cannot be opened: missing, unreadable, empty, cut short, damaged, not a
+        picture, not a regular file, or of more than `MAX_PIXELS` pixels (refused from its header).
+
+    Notes
+    -----
+    Safe to call from many threads: no setting of Pillow's and no warning filter is touched.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from PIL import Image
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> glass = os.path.join(folder.name, "glass.png")
+    >>> Image.new("RGBA", (6, 4), (255, 0, 0, 0)).save(glass)
+    >>> picture = load_image(glass)
+    >>> picture.mode, picture.size, picture.getpixel((0, 0))
+    ('RGB', (6, 4), (255, 255, 255))
+    >>> load_image("shoe.jpg")
+    Traceback (most recent call last):
+        ...
+    simlib.images.ImageError: The picture 'shoe.jpg' could not be opened: there is no such file.
+    >>> folder.cleanup()
+    """
+    if not isinstance(max_pixels_side, (int, np.integer)) or max_pixels_side < 1:
+        raise ValueError(
+            f"max_pixels_side is {max_pixels_side!r}; expected is a whole number of 1 or more."
+        )
+    with _named_errors(path) as name, _open_regular_file(name) as file:
+        return _decode(file, int(max_pixels_side))
+
+
+def read_image_file(path: str | os.PathLike[str]) -> bytes:
+    """Read the bytes of a picture's file; `decode_image` makes the picture of them.
+
+    The two are `load_image` in two steps, for whoever needs to know the content before the picture.
+
+    Raises
+    ------
+    ImageError
+        If the file is missing, unreadable, empty, too large or not a regular file.
+
+    Examples
+    --------
+    >>> read_image_file("shoe.jpg")
+    Traceback (most recent call last):
+        ...
+    simlib.images.ImageError: The picture 'shoe.jpg' could not be opened: there is no such file.
+    """
+    with _named_errors(path) as name, _open_regular_file(name) as file:
+        return file.read()
+
+
+def decode_image(data: bytes, path: str | os.PathLike[str]) -> Image.Image:
+    """Return the picture, upright RGB, in the bytes of a file; `path` names it in errors.
+
+    Raises
+    ------
+    ImageError
+        As `load_image` does.
+
+    Examples
+    --------
+    >>> import io
+    >>> file = io.BytesIO()
+    >>> Image.new("L", (6, 4)).save(file, "PNG")
+    >>> picture = decode_image(file.getvalue(), "shoe.png")
+    >>> picture.mode, picture.size
+    ('RGB', (6, 4))
+    """
+    with _named_errors(path):
+        return _decode(io.BytesIO(data), MAX_SIDE)
+
+
+@contextlib.contextmanager
+def _named_errors(path: str | os.PathLike[str]) -> Iterator[str]:
+    """Give the path as a str; turn whatever goes wrong inside into an ImageError that names it."""
+    try:
+        name = os.fsdecode(os.fspath(path))
+    except TypeError as error:
+        raise ImageError(
+            repr(path), f"a path is expected (str or os.PathLike), not {type(path).__name__}"
+        ) from error
+    try:
+        yield name
+    except Exception as error:  # Pillow's decoders raise nearly every type there is
+        raise ImageError(name, _reason(error)) from error
+
+
+def is_image_name(name: str | os.PathLike[str]) -> bool:
+    """Whether a file of this name is taken for a picture: by its suffix, and not if it is hidden.
+
+    Examples
+    --------
+    >>> [is_image_name(name) for name in ("red/Shoe 1.JPG", "prices.csv", ".thumb.jpg", ".png")]
+    [True, False, False, False]
+    """
+    name = PurePath(os.fspath(name)).name
+    return not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
+
+
+def find_pictures(root: str | os.PathLike[str]) -> list[Path]:
+    """Every picture below a folder, in a stable order.
+
+    Hidden files and folders are passed over, links to folders are not followed (they may run in a
+    circle), nor are links to files outside `root`. Sub-folders that cannot be read are passed over
+    with one warning that names them. Nothing is opened: whether a file is a picture is judged by
+    `is_image_name`.
+
+    Parameters
+    ----------
+    root : str or os.PathLike
+        The folder.
+
+    Returns
+    -------
+    list of pathlib.Path
+        Each begins with `root`; sorted by the path below it, written with slashes.
+
+    Raises
+    ------
+    NotADirectoryError, FileNotFoundError, PermissionError
+        Where `root` itself is no folder that can be read.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> for name in ("b.jpg", "a/2.png", "a/1.png", "a/notes.txt", ".cache/3.png"):
+    ...     file = pathlib.Path(folder.name, name)
+    ...     file.parent.mkdir(exist_ok=True)
+    ...     file.touch()
+    >>> [path.relative_to(folder.name).as_posix() for path in find_pictures(folder.name)]
+    ['a/1.png', 'a/2.png', 'b.jpg']
+    >>> folder.cleanup()
+    """
+    root = Path(root)
+    real_root = os.path.realpath(root)
+    found: list[str] = []  # below root, with slashes
+    unreadable: list[str] = []
+    folders = [""]
+    while folders:
+        below = folders.pop()
+        try:
+            with os.scandir(root / below) as entries:
+                for entry in entries:
+                    if entry.name.startswith("."):
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(f"{below}{entry.name}/")
+                    elif is_image_name(entry.name) and _is_file_within(entry, real_root):
+                        found.append(f"{below}{entry.name}")
+        except OSError as error:
+            if not below:
+                raise OSError(
+                    error.errno, f"The folder cannot be read ({os.strerror(error.errno or 0)})",
+                    os.fspath(root),
+                ) from error
+            if not isinstance(error, FileNotFoundError):  # removed while we looked: nothing is lost
+                unreadable.append(below.rstrip("/"))
+    if unreadable:
+        named = ", ".join(repr(folder) for folder in sorted(unreadable)[:10])
+        warnings.warn(
+            f"{len(unreadable)} folder(s) below {os.fspath(root)!r} cannot be read and were passed "
+            f"over: {named}{', …' if len(unreadable) > 10 else ''}.",
+            stacklevel=2,
+        )
+    return [root / below for below in sorted(found)]
+
+
+def _is_file_within(entry: os.DirEntry[str], real_root: str) -> bool:
+    """Whether an entry is a regular file, or a link to one below `real_root`."""
+    try:
+        if not entry.is_symlink():
+            return entry.is_file(follow_symlinks=False)
+        target = os.path.realpath(entry.path)
+        return os.path.isfile(target) and os.path.commonpath([target, real_root]) == real_root
+    except (OSError, ValueError):  # gone since, or (Windows) on another drive
+        return False
+
+
+def _open_regular_file(name: str) -> IO[bytes]:
+    """Open without ever waiting: a pipe or a device is refused before it is touched."""
+    status = os.stat(name)
+    if stat.S_ISDIR(status.st_mode):
+        raise _Refused("it is a folder, not a file")
+    if not stat.S_ISREG(status.st_mode):
+        raise _Refused("it is a pipe, a socket or a device, not a regular file")
+    if status.st_size == 0:
+        raise _Refused("the file is empty")
+    if status.st_size > MAX_FILE_BYTES:
+        raise _Refused(
+            f"the file has {status.st_size:,} bytes, and at most {MAX_FILE_BYTES:,} are read"
+        )
+    # O_NONBLOCK, for the case that the file was exchanged for a pipe since
+    wait_for_nobody = getattr(os, "O_NONBLOCK", 0)
+    return open(name, "rb", opener=lambda name, flags: os.open(name, flags | wait_for_nobody))
+
+
+def _decode(file: IO[bytes], max_side: int) -> Image.Image:
+    head = file.read(128)
+    file.seek(0)
+    plugin, claimed_size = _identify(head, file)
+    if claimed_size:
+        _check_size(claimed_size)  # before Pillow sets memory aside for it
+    file.seek(0)
+    # The plugin itself and not Image.open: that warns of large pictures, and warning filters are
+    # shared by all threads; it also picks the plugin by its own, longer list of formats.
+    picture = plugin(file)
+    _check_size(picture.size)
+    if isinstance(picture, PngImageFile):
+        picture.verify()  # the checksums, which load() leaves out: a half-fetched file may be whole
+        file.seek(0)  # in length, with zeros for the rest
+        picture = plugin(file)
+    if isinstance(picture, JpegImageFile):
+        _check_scans(picture, file)
+        if max(picture.size) > max_side:
+            scale = max_side / max(picture.size)
+            width, height = picture.size
+            picture.draft(None, (max(1, int(width * scale)), max(1, int(height * scale))))
+    picture.load()
+    orientation = _orientation(picture)  # after load(): some formats store it behind the pixels
+    rgb = _to_rgb(picture, head)
+    rgb.info = {}
+    if max(rgb.size) > max_side:
+        rgb.thumbnail((max_side, max_side), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    if orientation in _UPRIGHT:
+        rgb = rgb.transpose(_UPRIGHT[orientation])
+    return rgb
+
+
+def _identify(
+    head: bytes, file: IO[bytes]
+) -> tuple[type[ImageFile.ImageFile], tuple[int, int] | None]:
+    """The plugin for a file by its first bytes, and its size where Pillow would check it late."""
+    if head.startswith(b"\xff\xd8\xff"):
+        return JpegImageFile, None
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return PngImageFile, None
+    if head.startswith((b"GIF87a", b"GIF89a")):
+        return GifImageFile, _gif_size(file)
+    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+        return WebPImageFile, _webp_size(head)
+    if head.startswith(b"BM"):
+        return BmpImageFile, None
+    if head.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
+        return TiffImageFile, None
+    if head[:1] == b"P" and head[1:2] in b"123456" and head[2:3].isspace():
+        return PpmImageFile, None
+    if head[4:8] == b"ftyp":
+        brands = head[8 : int.from_bytes(head[:4], "big")]
+        if b"avif" in brands or b"avis" in brands:
+            return _avif_plugin(), None
+        if any(brand in brands for brand in (b"hei", b"hev", b"mif1", b"msf1")):
+            return _heif_plugin(), None
+    raise _Refused(
+        "its content is not that of a picture (JPEG, PNG, GIF, WebP, BMP, TIFF, AVIF, HEIC or PPM)"
+    )
+
+
+def _avif_plugin() -> type[ImageFile.ImageFile]:
+    try:
+        from PIL.AvifImagePlugin import SUPPORTED, AvifImageFile
+    except ImportError:
+        SUPPORTED = False
+    if not SUPPORTED:
+        raise _Refused(
+            "it is an AVIF picture, which this build of Pillow does not open; "
+            "`pip install --upgrade pillow` brings one that does (11.3 or later)"
+        )
+    return AvifImageFile
+
+
+def _heif_plugin() -> type[ImageFile.ImageFile]:
+    try:
+        from pillow_heif import HeifImageFile
+    except ImportError:
+        raise _Refused(
+            "it is a HEIC picture, which the package pillow-heif opens: "
+            "`pip install pillow-heif`, then try again"
+        ) from None
+    return HeifImageFile
+
+
+def _webp_size(head: bytes) -> tuple[int, int] | None:
+    """The canvas of a WebP, https://developers.google.com/speed/webp/docs/riff_container."""
+    if len(head) < 30:
+        return None
+    if head[12:16] == b"VP8X":
+        width, height = (int.from_bytes(head[i : i + 3], "little") + 1 for i in (24, 27))
+    elif head[12:16] == b"VP8L":
+        bits = int.from_bytes(head[21:25], "little")
+        width, height = (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    else:
+        width, height = (side & 0x3FFF for side in struct.unpack("<2H", head[26:30]))
+    return width, height
+
+
+def _gif_size(file: IO[bytes]) -> tuple[int, int] | None:
+    """The canvas of a GIF with its first frame, which may reach out of the canvas."""
+    try:
+        file.seek(6)
+        width, height, flags = struct.unpack("<2HB2x", file.read(7))
+        if flags & 0x80:
+            file.seek(3 << (flags & 7) + 1, os.SEEK_CUR)  # the palette
+        while (kind := file.read(1)) not in (b"", b";"):
+            if kind == b"!":  # an extension: its label and its blocks
+                file.seek(1, os.SEEK_CUR)
+                while length := file.read(1)[0]:
+                    file.seek(length, os.SEEK_CUR)
+            elif kind == b",":
+                left, top, frame_width, frame_height = struct.unpack("<4H", file.read(8))
+                return max(width, left + frame_width), max(height, top + frame_height)
+    except (struct.error, IndexError):  # cut short: the decoder will say so
+        return None
+    return width, height
+
+
+def _check_size(size: tuple[int, int]) -> None:
+    width, height = size
+    if width * height > MAX_PIXELS:
+        raise _Refused(
+            f"it claims {width:,} × {height:,} pixels, and at most {MAX_PIXELS:,} are decoded; "
+            "make it smaller first"
+        )
+
+
+def _check_scans(picture: JpegImageFile, file: IO[bytes]) -> None:
+    if not picture.info.get("progressive"):
+        return
+    position = file.tell()
+    file.seek(0)
+    scans = file.read().count(b"\xff\xda")  # within a scan, 0xFF is always followed by 0
+    file.seek(position)
+    if scans > MAX_SCANS:
+        raise _Refused(
+            f"it is a progressive JPEG of {scans:,} scans, and at most {MAX_SCANS} are decoded"
+        )
+
+
+def _orientation(picture: Image.Image) -> int:
+    try:
+        return picture.getexif().get(_EXIF_ORIENTATION, 1)
+    except Exception:  # damaged EXIF, of which there is much: the pixels are none the worse
+        return 1
+
+
+def _to_rgb(picture: Image.Image, head: bytes) -> Image.Image:
+    if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
+        picture = _to_8_bit(picture)
+    elif picture.format == "PNG" and picture.mode in ("L", "RGB"):
+        _scale_transparent_colour(picture, bits=head[24])
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        white = Image.new("RGB", picture.size, "white")
+        white.paste(picture, mask=picture)
+        return white
+    return picture.convert("RGB")
+
+
+def _scale_transparent_colour(picture: Image.Image, bits: int) -> None:
+    """Bring the transparent colour of a PNG to 8 bits, as Pillow did with its pixels only."""
+    colour = picture.info.get("transparency")
+    if colour is None:
+        return
+
+    def scale(value: int) -> int:
+        return value >> 8 if bits == 16 else min(255, value * 255 // (2**bits - 1))
+
+    picture.info["transparency"] = (
+        tuple(map(scale, colour)) if isinstance(colour, tuple) else scale(colour)
+    )
+
+
+def _to_8_bit(picture: Image.Image) -> Image.Image:
+    """Greyscale of more than 8 bits as mode L, or LA where one of its values is transparent."""
+    values = np.asarray(picture)  # (height, width), uint16, int32 or float32
+    low, white = 0.0, 65535.0
+    tags = getattr(picture, "tag_v2", {})  # a TIFF has them
+    if picture.mode.startswith("I;16"):
+        values = values.astype(np.float32)
+        if tags.get(_TIFF_BITS_PER_SAMPLE) == (12,):
+            white = 4095.0
+    elif picture.mode == "F" or tags:  # (16-bit PPM, and PNG in older Pillow, are of mode I)
+        finite = np.isfinite(values)
+        values = np.where(finite, values, 0).astype(np.float64)
+        low = float(values.min(where=finite, initial=np.inf))
+        high = float(values.max(where=finite, initial=-np.inf))
+        if low > high:  # all of it is NaN
+            low, white = 0.0, 1
+        elif low >= 0 and high <= 255:
+            low, white = 0.0, 1 if picture.mode == "F" and high <= 1 else 255
+        elif picture.mode == "I" and low >= 0 and high <= 65535:
+            low, white = 0.0, 65535
+        else:
+            white = max(high, np.nextafter(low, np.inf))
+    scaled = (np.clip(values, low, white) - low) * (255 / (white - low)) + 0.5
+    grey = scaled.astype(np.uint8)  # (height, width)
+    if tags.get(_TIFF_PHOTOMETRIC) == 0:  # WhiteIsZero
+        grey = 255 - grey
+    image = Image.fromarray(grey)
+    if isinstance(transparent := picture.info.get("transparency"), int):
+        image.putalpha(Image.fromarray(np.where(values == transparent, 0, 255).astype(np.uint8)))
+    return image
+
+
+def _reason(error: Exception) -> str:
+    """Why, in words that can stand behind a colon."""
+    if isinstance(error, _Refused):
+        return str(error)
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file"
+    if isinstance(error, PermissionError):
+        return "you have no permission to read it"
+    if isinstance(error, MemoryError):
+        return "there is not enough memory for it"
+    if isinstance(error, OSError) and error.errno:
+        return f"the system says “{os.strerror(error.errno)}”"
+    said = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    said = "".join("?" if unicodedata.category(c).startswith("C") else c for c in said)
+    return f"it is cut short or damaged ({said[:200]})"

@@ -1,0 +1,71 @@
+"""`pytest --nbval` lets a last digit pass on another computer, and nothing else."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCE = "print('precision 0.731 of 12 pictures')"
+TABLE = "import pandas as pd\npd.DataFrame({'kind': ['hat'], 'precision': [0.731]})"
+
+
+def cell(source: str, outputs: list, execution_count: int | None = 1):
+    return nbformat.v4.new_code_cell(source, outputs=outputs, execution_count=execution_count)
+
+
+def printed(text: str) -> list:
+    return [nbformat.v4.new_output("stream", name="stdout", text=text + "\n")]
+
+
+def table(precision: str) -> list:
+    text = f"  kind  precision\n0  hat      {precision}"
+    return [nbformat.v4.new_output("execute_result", {"text/plain": text}, execution_count=1)]
+
+
+CASES = {
+    "the same": (cell(SOURCE, printed("precision 0.731 of 12 pictures")), True),
+    "last digit off by one": (cell(SOURCE, printed("precision 0.732 of 12 pictures")), True),
+    "last digit off by two": (cell(SOURCE, printed("precision 0.733 of 12 pictures")), False),
+    "a wrong number": (cell(SOURCE, printed("precision 0.831 of 12 pictures")), False),
+    "a wrong whole number": (cell(SOURCE, printed("precision 0.731 of 13 pictures")), False),
+    "a changed word": (cell(SOURCE, printed("precision 0.731 of 12 photos")), False),
+    "a number too many": (cell(SOURCE, printed("precision 0.731 of 12 pictures 0.5")), False),
+    "a number fewer": (cell(SOURCE, printed("precision of 12 pictures")), False),
+    "no output stored": (cell(SOURCE, []), False),
+    "never run": (cell(SOURCE, [], execution_count=None), False),
+    "a table's last digit": (cell("print('''" + "  kind  precision\n0  hat      0.731" + "''')",
+                                  printed("  kind  precision\n0  hat      0.730")), True),
+    "a wrong sign": (cell("print(0.50)", printed("-0.5")), False),
+    "scientific notation": (cell("print(1.25e-07)", printed("1.26e-07")), True),
+    "a wrong exponent": (cell("print(1.25e-07)", printed("1.25e-06")), False),
+    "a warning": (cell("import warnings; warnings.warn('old')", []), False),
+}
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory) -> str:
+    """Run one notebook a case, all of them in one pytest."""
+    folder = tmp_path_factory.mktemp("notebooks")
+    for name, (code, _) in CASES.items():
+        notebook = nbformat.v4.new_notebook(cells=[code])
+        nbformat.write(notebook, folder / f"{name.replace(' ', '_')}.ipynb")
+    command = [
+        *(sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "-p", "conftest"),
+        *("-p", "no:cacheprovider", "-rA", "--no-header", f"--rootdir={folder}", str(folder)),
+    ]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    finished = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300
+    )
+    return finished.stdout
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_notebook_passes_only_with_what_it_shows(name, report):
+    verdict = "PASSED" if CASES[name][1] else "FAILED"
+    lines = [line for line in report.splitlines() if f"{name.replace(' ', '_')}.ipynb::" in line]
+    assert any(line.startswith(verdict) for line in lines), lines or report
