@@ -9,8 +9,8 @@ The data flows one way: catalogue → encoder → embeddings → search → plot
     image_df = simlib.embed(image_df, encoder)
     simlib.plot_similar(image_df, "towhee_img_embedding", query_index=0, k_neighbors=5)
 
-Every name below is loaded when it is first used (PEP 562), so that ``import simlib`` stays quick and
-loads neither torch nor matplotlib.
+Every name below is loaded when it is first used (PEP 562), so that ``import simlib`` stays quick
+and loads neither torch nor matplotlib.
 """
 
 from importlib import import_module
@@ -29,10 +29,13 @@ _HOME_OF = {
     "embedding_matrix": "columns",
     "save_embeddings": "storage",
     "load_embeddings": "storage",
+    "encode_query": "search",
+    "explore": "explorer",
     "nearest": "search",
     "precision_at_k": "evaluation",
     "plot_grid": "plots",
     "plot_similar": "plots",
+    "text_image_search": "plots",
 }
 
 __all__ = sorted(_HOME_OF)

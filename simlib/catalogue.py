@@ -7,11 +7,16 @@ from pathlib import Path
 
 import pandas as pd
 
+from simlib.downloads import fetch_archive
 from simlib.images import find_pictures
 
 SAMPLE_FOLDER = Path(__file__).parents[1] / "data" / "sample"
 DIGIKALA = "masouduut94/digikala-color-classification"
-CLOTHING = "alexeygrigorev/clothing-dataset-small"
+CLOTHING_COMMIT = "36364be1969242c019705255cd87aed00c73a939"
+CLOTHING = (
+    "https://github.com/alexeygrigorev/clothing-dataset-small/archive/"
+    f"{CLOTHING_COMMIT}.tar.gz"
+)
 
 
 def load_catalogue(source: str | os.PathLike = "sample") -> pd.DataFrame:
@@ -23,6 +28,8 @@ def load_catalogue(source: str | os.PathLike = "sample") -> pd.DataFrame:
         ``"sample"``: the embedded catalogue of drawn products, which needs no network.
         ``"digikala"``: 6,000 product pictures by colour from Kaggle, downloaded once by kagglehub
         (https://www.kaggle.com/datasets/masouduut94/digikala-color-classification).
+        ``"clothing"``: 3,781 photos of clothes in 10 classes, downloaded once from GitHub
+        (https://github.com/alexeygrigorev/clothing-dataset-small, CC0).
         Anything else is the path of a folder: every picture below it, recursively, is listed in
         the order of its name, and nothing is moved.
 
@@ -53,9 +60,10 @@ def load_catalogue(source: str | os.PathLike = "sample") -> pd.DataFrame:
         return _sample()
     if source == "digikala":
         return _folder(_download_digikala()).rename(columns={"category": "colour"})
-    if isinstance(source, str) and source == "clothing" and not Path(source).is_dir():
-        raise NotImplementedError
-    return _folder(Path(source))
+    if source == "clothing":
+        return _folder(fetch_archive(CLOTHING, f"clothing-{CLOTHING_COMMIT[:12]}"))
+    # Absolute, so that the paths still hold when a notebook changes its folder.
+    return _folder(Path(source).expanduser().absolute())
 
 
 def _sample() -> pd.DataFrame:
@@ -74,12 +82,12 @@ def _sample() -> pd.DataFrame:
 def _folder(root: Path) -> pd.DataFrame:
     if not root.is_dir():
         raise FileNotFoundError(
-            f"There is no folder {str(root)!r}. Give 'sample', 'digikala' or the path of a folder "
-            "with pictures."
+            f"There is no folder {str(root)!r}. Give 'sample', 'digikala', 'clothing' or the path "
+            "of a folder with pictures."
         )
     paths = find_pictures(root)
     if not paths:
-        raise FileNotFoundError(f"The folder {str(root)!r} holds no picture, nor does one below it.")
+        raise FileNotFoundError(f"Neither {str(root)!r} nor a folder below it holds a picture.")
     return pd.DataFrame(
         {
             "img_path": [str(path) for path in paths],

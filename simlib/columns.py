@@ -1,8 +1,8 @@
 """The embedding column: what a frame holds, and the float32 matrix behind it.
 
-A column's cells are read-only row views of one contiguous matrix. To the eye it is a column of numpy
-arrays, which survives sorting, filtering and sampling; underneath it costs no more than the matrix,
-and the matrix comes back without copying.
+A column's cells are read-only row views of one contiguous matrix. To the eye it is a column of
+numpy arrays, which survives sorting, filtering and sampling; underneath it costs no more than the
+matrix, and the matrix comes back without copying.
 """
 
 from __future__ import annotations
@@ -165,7 +165,7 @@ class Embeddings:
         return embeddings
 
     def chunks(self) -> Iterator[tuple[slice, np.ndarray]]:
-        """Yield ``(slice of the positions, float32 (step, dim))``, at most CHUNK_BYTES at a time."""
+        """Yield ``(slice of the positions, float32 (step, dim))``, CHUNK_BYTES at most each."""
         if self.rows is None and not _is_on_disk(self.matrix):
             yield slice(0, len(self)), self.matrix
             return
@@ -266,7 +266,9 @@ def require_column(image_df: pd.DataFrame, name: str) -> None:
 
 
 def _is_missing(cell: object) -> bool:
-    return cell is None or cell is pd.NA or (isinstance(cell, (float, np.floating)) and cell != cell)
+    if isinstance(cell, (float, np.floating)):
+        return bool(np.isnan(cell))
+    return cell is None or cell is pd.NA
 
 
 def _shared_matrix(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray | None] | None:

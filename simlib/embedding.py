@@ -144,7 +144,8 @@ class _Job:
                 found = store.get([key for _, key in batch if key is not None])
                 hits = [(position, found[key]) for position, key in batch if key in found]
                 if hits:
-                    self._put([position for position, _ in hits], np.stack([row for _, row in hits]))
+                    positions, rows = zip(*hits, strict=True)
+                    self._put(positions, np.stack(rows))
                     bar.update(len(hits))
 
     def encode_rest(self, store: EmbeddingCache | None, batch_size: int, bar) -> None:
@@ -183,8 +184,9 @@ class _Job:
     def _put(self, positions: Sequence[int], embeddings: np.ndarray) -> None:
         if self.matrix is None:
             self.matrix = new_matrix(len(self.paths), embeddings.shape[1])
-        self.matrix[positions] = embeddings
-        self.present[positions] = True
+        places = np.array(positions)
+        self.matrix[places] = embeddings
+        self.present[places] = True
         forget_pages(self.matrix)
 
     def frame(self, image_df: pd.DataFrame) -> pd.DataFrame:

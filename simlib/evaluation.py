@@ -11,10 +11,10 @@ from simlib.search import top_k
 def precision_at_k(
     image_df: pd.DataFrame,
     embedding_col: str,
-    label_col: str = "category",
+    label_col: str | list[str] = "category",
     k: int = 5,
     gallery_df: pd.DataFrame | None = None,
-) -> pd.Series:
+) -> pd.Series | pd.DataFrame:
     """Return, for every picture as a query, the share of its k nearest that have its label.
 
     Precision@k as information retrieval defines it (Manning, Raghavan and Schütze, "Introduction
@@ -27,8 +27,9 @@ def precision_at_k(
         The queries.
     embedding_col : str
         The embeddings to compare.
-    label_col : str
-        What makes two pictures belong together, such as ``"category"`` or ``"colour"``.
+    label_col : str or list of str
+        What makes two pictures belong together, such as ``"category"`` or ``"colour"``. Several
+        are measured in one search.
     k : int
         How many neighbours are looked at.
     gallery_df : pandas.DataFrame, optional
@@ -36,8 +37,9 @@ def precision_at_k(
 
     Returns
     -------
-    pandas.Series
-        float64, one value a query, with the frame's index. Missing (NaN) for queries without an
+    pandas.Series or pandas.DataFrame
+        float64, one value a query, with the frame's index; a frame with a column for each label
+        if a list of them was given. Missing (NaN) for queries without an
         embedding, without a label, or whose label no other picture of the gallery has.
 
     Raises
@@ -59,17 +61,20 @@ def precision_at_k(
     """
     same = gallery_df is None
     gallery_df = image_df if same else gallery_df
+    label_cols = [label_col] if isinstance(label_col, str) else list(label_col)
     for frame in (image_df, gallery_df):
-        require_column(frame, label_col)
+        for column in label_cols:
+            require_column(frame, column)
     queries = Embeddings.of(image_df, embedding_col)
     gallery = queries if same else Embeddings.of(gallery_df, embedding_col)
     places, _ = top_k(queries, gallery, k, leave_own_out=same)  # (queries, k)
 
-    gallery_labels = gallery_df[label_col].iloc[gallery.positions].to_numpy(dtype=object)
-    labels = image_df[label_col].iloc[queries.positions].to_numpy(dtype=object)
-    hits = (gallery_labels[places] == labels[:, None]).mean(axis=1)
-    partners = pd.Series(gallery_labels).value_counts()
-    findable = pd.Series(labels).map(partners).fillna(0).to_numpy() > int(same)
-    precision = pd.Series(float("nan"), index=image_df.index, name=f"precision@{k}")
-    precision.iloc[queries.positions[findable]] = hits[findable]
-    return precision
+    precision = pd.DataFrame(float("nan"), index=image_df.index, columns=label_cols)
+    for place, column in enumerate(label_cols):
+        gallery_labels = gallery_df[column].iloc[gallery.positions].to_numpy(dtype=object)
+        labels = image_df[column].iloc[queries.positions].to_numpy(dtype=object)
+        hits = (gallery_labels[places] == labels[:, None]).mean(axis=1)
+        partners = pd.Series(gallery_labels).value_counts()
+        findable = pd.Series(labels).map(partners).fillna(0).to_numpy() > int(same)
+        precision.iloc[queries.positions[findable], place] = hits[findable]
+    return precision[label_col].rename(f"precision@{k}") if isinstance(label_col, str) else precision

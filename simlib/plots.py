@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from PIL import Image, ImageDraw
 
-from simlib.columns import require_column
+from simlib.columns import Embeddings, encoder_of, require_column
+from simlib.encoders import load_encoder
 from simlib.images import ImageError, load_image
-from simlib.search import nearest
+from simlib.search import encode_query, nearest
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -73,19 +74,91 @@ def plot_similar(
     return neighbours
 
 
+def text_image_search(
+    text_query: str,
+    df: pd.DataFrame,
+    img_emb_col: str,
+    k: int = 5,
+    model: object | None = None,
+) -> pd.DataFrame:
+    """Draw the pictures that fit a text best, in order.
+
+    Parameters
+    ----------
+    text_query : str
+        What to look for, such as ``"a photo of a women's dress"``. It is always read as text, also
+        if it looks like a path or an address.
+    df : pandas.DataFrame
+        With ``img_path`` and the embedding column.
+    img_emb_col : str
+        Embeddings of an image-text network, such as ``"clip_img_embedding"``.
+    k : int
+        How many pictures to draw.
+    model : Encoder or SentenceTransformer, optional
+        The network that made the column. By default the one that did so in this session, else the
+        compact one, ``simlib.load_encoder("clip")``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``rank``, ``index``, ``cosine_similarity`` and ``img_path``, as :func:`simlib.nearest`
+        gives them.
+
+    Raises
+    ------
+    KeyError
+        If the frame has no such column.
+    TypeError
+        If the model can't encode text.
+    ValueError
+        If the text is empty, ``k`` is less than 1, or the model's embeddings have another
+        dimension than the column's.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("agg")
+    >>> import simlib
+    >>> clip = simlib.load_encoder("clip")
+    >>> image_df = simlib.load_catalogue("sample").groupby("category").head(1)
+    >>> image_df = simlib.embed(image_df, clip, progress=False)
+    >>> found = text_image_search("an umbrella", image_df, "clip_img_embedding", k=1, model=clip)
+    >>> image_df.at[found["index"].iloc[0], "category"]
+    'umbrella'
+    """
+    require_column(df, "img_path")
+    embeddings = Embeddings.of(df, img_emb_col)
+    if model is None:
+        model = encoder_of(embeddings) or load_encoder("clip")
+    vector = encode_query(model, text_query)
+    if len(vector) != embeddings.dim:
+        raise ValueError(
+            f"The model {type(model).__name__} gives {len(vector)} values, but the embeddings in "
+            f"{img_emb_col!r} have {embeddings.dim}: another model made them. Pass that one as "
+            "model=, or embed the pictures with this one."
+        )
+    found = nearest(df, img_emb_col, vector, k)
+    captions = [f"{similarity:.2f}" for similarity in found["cosine_similarity"]]
+    draw_neighbours(None, found["img_path"], captions, title=f"“{text_query}”")
+    return found
+
+
 def draw_neighbours(
-    query: object, img_paths: Sequence[str], captions: Sequence[str], title: str = ""
+    query: object | None, img_paths: Sequence[str], captions: Sequence[str], title: str = ""
 ) -> Figure:
-    """Draw a query, a picture's path or a text, in a frame of its own, and its neighbours."""
+    """Draw a query (a path, a picture, or None for none) in a frame, and its neighbours."""
     import matplotlib.pyplot as plt
 
-    width = 1 + len(img_paths)
-    figure, axes = plt.subplots(1, width, figsize=(1.5 * width, 1.9), dpi=DPI, squeeze=False)
-    _draw(axes[0, 0], query, "query")
-    for spine in axes[0, 0].spines.values():
-        spine.set(visible=True, color="tab:orange", linewidth=2.5)
-    for axis, path, caption in zip(axes[0, 1:], img_paths, captions, strict=True):
-        _draw(axis, path, caption)
+    pictures = [*([] if query is None else [query]), *img_paths]
+    captions = [*([] if query is None else ["query"]), *captions]
+    figure, axes = plt.subplots(
+        1, len(pictures), figsize=(1.5 * len(pictures), 1.9), dpi=DPI, squeeze=False
+    )
+    for axis, picture, caption in zip(axes[0], pictures, captions, strict=True):
+        _draw(axis, picture, caption)
+    if query is not None:
+        for spine in axes[0, 0].spines.values():
+            spine.set(visible=True, color="tab:orange", linewidth=2.5)
     figure.suptitle(title, fontsize=10)
     figure.tight_layout(pad=0.4)
     return figure
@@ -158,7 +231,7 @@ def plot_grid(
 
 
 def _draw(axis: Axes, picture: object, caption: str) -> None:
-    """Draw a picture's path, a picture or a text; a picture that can't be read gets a sign."""
+    """Draw a picture or the one at a path; one that can't be read is a cross on grey."""
     if isinstance(picture, Image.Image):
         image = picture.convert("RGB")
     else:

@@ -77,7 +77,7 @@ def nearest(
     1     2     b                0.0    b.jpg
     """
     if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
-        raise ValueError(f"k={k!r} is not a number of neighbours; expected a whole number from 1 on.")
+        raise ValueError(f"k={k!r} is not a number of neighbours: a whole number from 1 on.")
     embeddings = Embeddings.of(image_df, embedding_col)
     vector, own_position = _as_vector(image_df, embedding_col, embeddings, query, encoder)
 
@@ -102,6 +102,72 @@ def nearest(
     not_ranked = len(image_df) - len(candidates) - (own_position is not None)
     neighbours.attrs["left_out"] = int(not_ranked)
     return neighbours
+
+
+def encode_query(
+    model: object, text: str | None = None, image: Image.Image | None = None, weight: float = 0.5
+) -> np.ndarray:
+    """Return the embedding of a text, or of a picture and a text together.
+
+    The two are scaled to length 1 and added, the text ``weight`` times, the picture
+    ``1 - weight`` times: *this one, but blue*.
+
+    Parameters
+    ----------
+    model : Encoder or SentenceTransformer
+        Reads both pictures and text, as ``simlib.load_encoder("clip")`` does.
+    text : str, optional
+        Always read as text: it is neither opened as a file nor fetched.
+    image : PIL.Image.Image, optional
+        A picture to start from.
+    weight : float
+        From 0 (the picture alone) to 1 (the text alone); counts only if both are given.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32 ``(dim,)``, of length 1.
+
+    Raises
+    ------
+    TypeError
+        If the model can't encode text.
+    ValueError
+        If neither is given, the text is empty, or ``weight`` is out of its range.
+
+    Examples
+    --------
+    >>> import simlib
+    >>> clip = simlib.load_encoder("clip")
+    >>> encode_query(clip, "a red bag").shape
+    (384,)
+    """
+    if text is None and image is None:
+        raise ValueError("There is nothing to encode: give a text, a picture, or both.")
+    if not 0 <= weight <= 1:
+        raise ValueError(f"weight={weight} must lie between 0 (picture) and 1 (text).")
+    parts = []
+    if text is not None:
+        parts.append((1 if image is None else weight, _encode_text(model, text)))
+    if image is not None:
+        parts.append((1 if text is None else 1 - weight, model.encode([image])[0]))
+    vector = sum(share * part / np.linalg.norm(part) for share, part in parts)
+    return np.asarray(vector / np.linalg.norm(vector), dtype=np.float32)
+
+
+def _encode_text(model: object, text: str) -> np.ndarray:
+    if hasattr(model, "encode_text"):
+        return np.asarray(model.encode_text([text])[0], dtype=np.float32)
+    if not hasattr(model, "encode") or isinstance(model, Encoder):
+        raise TypeError(
+            f"{type(model).__name__} can't encode text. Use one that reads pictures and words: "
+            "model=simlib.load_encoder('clip')."
+        )
+    if not isinstance(text, str) or not text.strip():
+        raise ValueError(f"The text {text!r} is empty; name what you look for, as in 'a red bag'.")
+    # A model of sentence-transformers itself. As a dict, the text is text: a bare string that is
+    # the path of a picture would be opened as one.
+    return np.asarray(model.encode([{"text": text}], show_progress_bar=False)[0], dtype=np.float32)
 
 
 def top_k(
@@ -172,7 +238,7 @@ def top_k(
 def _float32_similarities(
     embeddings: Embeddings, vector: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the similarities to within FLOAT32_ERROR and which of them mean something, ``(n,)``."""
+    """Return the similarities, to within FLOAT32_ERROR, and which mean something, ``(n,)``."""
     direction = (vector / np.linalg.norm(vector.astype(np.float64))).astype(np.float32)  # (dim,)
     similarities = np.empty(len(embeddings))
     for part, chunk in embeddings.chunks():

@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 import simlib
 
 TARGET = Path(__file__).parents[1] / "docs" / "search.png"
-QUERY_TITLE_WORDS = ("umbrella", "red")
+QUERY = ("handbag", "red")
 K = 6
 
 
@@ -25,7 +25,7 @@ def main() -> None:
         image_df = simlib.embed(image_df, encoder)
         rows.append((title, encoder.column))
     query = image_df[
-        (image_df["category"] == QUERY_TITLE_WORDS[0]) & (image_df["colour"] == QUERY_TITLE_WORDS[1])
+        (image_df["category"] == QUERY[0]) & (image_df["colour"] == QUERY[1])
     ].index[0]
 
     figure, axes = plt.subplots(len(rows), K + 1, figsize=(10, 1.65 * len(rows)), dpi=100)

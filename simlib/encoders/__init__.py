@@ -9,6 +9,8 @@ from simlib.encoders.base import Encoder
 _CLASS_OF = {
     "pixels": ("pixels", "PixelsEncoder"),
     "towhee": ("towhee_cnn", "TowheeEncoder"),
+    "simclr": ("simclr", "SimclrEncoder"),
+    "clip": ("clip", "ClipEncoder"),
 }
 
 
@@ -20,7 +22,8 @@ def load_encoder(
     Parameters
     ----------
     name : str
-        ``"pixels"`` (flattened raw pixels) or ``"towhee"`` (a CNN trained to classify).
+        ``"pixels"`` (flattened raw pixels), ``"towhee"`` (a CNN trained to classify), ``"simclr"``
+        (a CNN trained by metric learning) or ``"clip"`` (an image-text network).
     weights : str
         ``"compact"`` works offline; ``"published"`` downloads the weights that the literature uses.
         Pixels have no weights and ignore it.

@@ -1,7 +1,7 @@
 """Strategy 2: the body of a CNN that was trained to classify, run through a Towhee pipeline.
 
 Towhee (https://docs.towhee.io) looks a pipeline's operators up on its hub unless somebody has
-registered them here. All of ours are, so ``AutoPipes.pipeline("image-embedding")`` needs no network:
+registered them here. All of ours are: ``AutoPipes.pipeline("image-embedding")`` needs no network:
 
     picture's path → simlib/read_picture → simlib/cnn_features → embedding
 """
@@ -222,4 +222,10 @@ class TowheeEncoder(Encoder):
         return self._network.prepare(image)  # (3, height, width)
 
     def encode_prepared(self, batch: np.ndarray) -> np.ndarray:
-        return self._batch_pipeline(batch).get()[0]  # (n, dim)
+        answer = self._batch_pipeline(batch).get()
+        if answer is None:  # an operator failed, and python -O lost its exception on the way
+            raise RuntimeError(
+                f"Towhee's pipeline gave no embeddings for a batch of shape {batch.shape}. "
+                "Run Python without -O to see the reason."
+            )
+        return answer[0]  # (n, dim)

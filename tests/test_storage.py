@@ -1,0 +1,191 @@
+"""What a user loses when these fail: embeddings that took hours, at the moment of saving them."""
+
+import os
+import stat
+import sys
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from average_colours import run_python
+
+import simlib
+from simlib import storage
+from simlib.columns import column_of_rows
+
+
+@pytest.fixture
+def frame():
+    matrix = np.random.default_rng(0).normal(size=(300, 8)).astype(np.float32)
+    present = np.arange(300) % 7 != 0  # also the very first cell is missing
+    frame = pd.DataFrame(
+        {
+            "img_path": [f"{number}.jpg" for number in range(300)],
+            "price": np.where(np.arange(300) % 5, 1.5, np.nan),
+            "title": ["قرمز" if number % 2 else None for number in range(300)],
+            "kind": pd.Categorical(["shoe", "bag", "watch"] * 100),
+        }
+    )
+    frame.insert(1, "own", column_of_rows(matrix, present, frame.index))
+    return frame
+
+
+def assert_same(loaded, frame):
+    assert list(loaded) == list(frame)
+    for column in loaded:
+        for found, expected in zip(loaded[column], frame[column], strict=True):
+            if isinstance(expected, np.ndarray):
+                assert found.dtype == np.float32
+                np.testing.assert_array_equal(found, expected)
+            else:
+                assert found == expected or (pd.isna(found) and pd.isna(expected))
+
+
+def test_what_was_saved_comes_back_with_its_missing_cells(frame, tmp_path):
+    path = simlib.save_embeddings(frame, tmp_path / "new folder" / "own.parquet")
+    assert_same(simlib.load_embeddings(path), frame)
+    assert_same(simlib.load_embeddings(str(path)), frame)
+    assert simlib.load_embeddings(path)["kind"].dtype == "category"
+    assert frame.equals(frame.copy()) and list(tmp_path.rglob("*.parquet*")) == [path]
+
+
+def test_plain_pandas_reads_the_file(frame, tmp_path):
+    path = simlib.save_embeddings(frame, tmp_path / "own.parquet")
+    assert_same(pd.read_parquet(path), frame)
+
+
+def test_a_loaded_column_is_searched_like_the_saved_one(frame, tmp_path):
+    path = simlib.save_embeddings(frame, tmp_path / "own.parquet")
+    loaded = simlib.load_embeddings(path)
+    pd.testing.assert_frame_equal(
+        simlib.nearest(loaded, "own", 5, k=9), simlib.nearest(frame, "own", 5, k=9)
+    )
+    assert not loaded["own"].iloc[5].flags.writeable
+    whole = simlib.load_embeddings(simlib.save_embeddings(frame.dropna(subset="own"), path))
+    matrix = simlib.embedding_matrix(whole, "own")
+    assert np.shares_memory(matrix, simlib.embedding_matrix(whole, "own"))  # not copied
+
+
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        (lambda frame: frame.set_index("img_path"), ["img_path"]),
+        (lambda frame: frame[frame.index % 3 == 0], ["index"]),
+        (lambda frame: frame.iloc[::2], ["index"]),
+        (lambda frame: frame.iloc[::-1], ["index"]),
+        (lambda frame: frame.sample(100, random_state=0), ["index"]),
+        (lambda frame: frame.set_axis([f"p{x}" for x in frame.index]), ["index"]),
+        (lambda frame: frame.set_index(["kind", "img_path"]), ["kind", "img_path"]),
+    ],
+)
+def test_labels_are_kept_as_columns(frame, tmp_path, change, names):
+    changed = change(frame)
+    path = simlib.save_embeddings(changed, tmp_path / "own.parquet")
+    assert_same(simlib.load_embeddings(path), changed.reset_index(names=names))
+
+
+def test_an_index_is_never_saved_over_a_column(frame, tmp_path):
+    with pytest.raises(ValueError, match="'price'.*reset_index"):
+        simlib.save_embeddings(frame.iloc[::2].rename_axis("price"), tmp_path / "own.parquet")
+    assert not list(tmp_path.iterdir())
+
+
+def test_names_that_parquet_does_not_take_are_named(frame, tmp_path):
+    for wrong in (frame.rename(columns={"price": 0}), frame.rename(columns={"price": "title"})):
+        with pytest.raises(ValueError, match="names that are str and different"):
+            simlib.save_embeddings(wrong, tmp_path / "own.parquet")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_column_that_begins_with_many_bad_pictures_is_still_of_embeddings(frame, tmp_path):
+    frame["own"] = [None] * 200 + frame["own"].tolist()[200:]
+    path = simlib.save_embeddings(frame, tmp_path / "own.parquet")
+    assert_same(simlib.load_embeddings(path), frame)
+    assert pq.read_schema(path).field("own").type.list_size == 8
+
+
+@pytest.mark.parametrize("rows", [0, 1])
+def test_a_frame_of_hardly_anything_survives(frame, tmp_path, rows):
+    path = simlib.save_embeddings(frame.head(rows), tmp_path / "own.parquet")
+    assert_same(simlib.load_embeddings(path), frame.head(rows))
+
+
+def test_a_failure_leaves_the_old_file_and_nothing_else(frame, tmp_path, monkeypatch):
+    path = simlib.save_embeddings(frame, tmp_path / "own.parquet")
+    old = path.read_bytes()
+    written = []
+
+    def full(*arguments):
+        if written:
+            raise OSError(28, "No space left on device")
+        written.append(arguments)
+        return fixed_size_lists(*arguments)
+
+    fixed_size_lists = storage._fixed_size_lists
+    monkeypatch.setattr(storage, "_fixed_size_lists", full)
+    monkeypatch.setattr(storage, "ROW_GROUP_BYTES", 1000)  # so that some of it is written already
+    with pytest.raises(OSError, match="No space left"):
+        simlib.save_embeddings(frame.head(200), path)
+    assert path.read_bytes() == old and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_column_that_cannot_be_saved_is_named_and_leaves_the_old_file(frame, tmp_path):
+    path = simlib.save_embeddings(frame, tmp_path / "own.parquet")
+    frame.at[3, "own"] = np.zeros(9, dtype=np.float32)
+    with pytest.raises(ValueError, match="'own' mixes embeddings of 8 and 9 values"):
+        simlib.save_embeddings(frame, path)
+    assert len(simlib.load_embeddings(path)) == 300 and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("kept", [0, 1, 4, 100, 0.5, -8, -1])
+def test_a_file_cut_short_is_named_in_a_sentence(frame, tmp_path, kept):
+    path = simlib.save_embeddings(frame, tmp_path / "own.parquet")
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * kept) if kept == 0.5 else kept])
+    with pytest.raises(ValueError, match="own.parquet' is not a whole Parquet file"):
+        simlib.load_embeddings(path)
+
+
+def test_a_missing_file_is_named_in_a_sentence(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no file.*nothing.parquet"):
+        simlib.load_embeddings(tmp_path / "nothing.parquet")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="uses POSIX permissions")
+def test_others_may_read_the_file_as_the_umask_says(frame, tmp_path):
+    before = os.umask(0o022)
+    try:
+        path = simlib.save_embeddings(frame, tmp_path / "own.parquet")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, as Linux has it")
+def test_20000_embeddings_take_the_memory_of_their_numbers(tmp_path):
+    """As lists of Python floats, they would take some 500 MB more."""
+    printed = run_python(
+        """
+import sys, numpy as np, pandas as pd, simlib, simlib.storage, simlib.columns
+
+def peak():
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024
+
+matrix = np.random.default_rng(0).random((20_000, 512), dtype=np.float32)
+column = simlib.columns.column_of_rows(matrix, np.ones(20_000, dtype=bool), pd.RangeIndex(20_000))
+frame = pd.DataFrame({"own": column})
+before = peak()
+simlib.save_embeddings(frame, sys.argv[1])
+print(peak() - before)
+before = peak()
+loaded = simlib.load_embeddings(sys.argv[1])
+print(peak() - before)
+assert np.array_equal(simlib.embedding_matrix(loaded, "own"), matrix)
+""",
+        tmp_path / "own.parquet",
+    )
+    saving, loading = map(float, printed.split())  # in MB; the matrix itself takes 39
+    print(f"saving: {saving:.0f} MB, loading: {loading:.0f} MB")
+    assert saving < 200 and loading < 200
