@@ -26,3 +26,17 @@ lock: set-up
 	@$(VENV)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
 		--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
 		--quiet --output-file requirements.lock
+
+# The explorer in a real JupyterLab and a real browser; SIMLIB_BROWSER names one that is not found.
+.PHONY: test-browser
+test-browser: set-up
+	@[ -n "$$SIMLIB_BROWSER" ] || command -v chromium >/dev/null || \
+		command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
+		{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
+			DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+				chromium fonts-dejavu-core; } || \
+		{ echo "There is no Chromium: install it (Debian: apt install chromium), or name yours: make test-browser SIMLIB_BROWSER=/path/to/chrome"; exit 1; }
+	@$(VENV)/python -c "import playwright" 2>/dev/null || \
+		$(VENV)/python -m pip install --quiet playwright || \
+		{ echo "Playwright can't be installed; it drives the browser. Connect to the internet and run: make test-browser"; exit 1; }
+	@SIMLIB_BROWSER_TESTS=1 $(VENV)/python -m pytest tests/browser

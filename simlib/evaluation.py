@@ -77,4 +77,6 @@ def precision_at_k(
         partners = pd.Series(gallery_labels).value_counts()
         findable = pd.Series(labels).map(partners).fillna(0).to_numpy() > int(same)
         precision.iloc[queries.positions[findable], place] = hits[findable]
-    return precision[label_col].rename(f"precision@{k}") if isinstance(label_col, str) else precision
+    if isinstance(label_col, str):
+        return precision[label_col].rename(f"precision@{k}")
+    return precision

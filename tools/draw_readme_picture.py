@@ -31,7 +31,8 @@ def main() -> None:
     figure, axes = plt.subplots(len(rows), K + 1, figsize=(10, 1.65 * len(rows)), dpi=100)
     for (title, column), line in zip(rows, axes, strict=True):
         found = simlib.nearest(image_df, column, query, k=K)
-        for axis, path in zip(line, [image_df.at[query, "img_path"], *found["img_path"]], strict=True):
+        paths = [image_df.at[query, "img_path"], *found["img_path"]]
+        for axis, path in zip(line, paths, strict=True):
             axis.imshow(simlib.load_image(path))
             axis.set(xticks=[], yticks=[])
             axis.spines[:].set_visible(False)

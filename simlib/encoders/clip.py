@@ -11,6 +11,7 @@ import os
 import unicodedata
 import warnings
 from collections.abc import Iterable
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from PIL import Image
 
 from simlib.encoders import efficientnet_lite0
 from simlib.encoders.base import Encoder, choose_device
+from simlib.encoders.clip_compact import RECIPE, compact_folder, quiet_transformers
 
 PUBLISHED = "clip-ViT-B-32"
 # A model that reads only text, and the model whose pictures share its space.
@@ -69,8 +71,6 @@ class ClipEncoder(Encoder):
         self._device = choose_device(device)
         self._is_compact = weights == "compact"
         if self._is_compact:
-            from simlib.encoders.clip_compact import RECIPE, compact_folder
-
             self.model = self._texts = _opened(compact_folder(), self._device)
             self.recipe = RECIPE
         else:
@@ -215,17 +215,23 @@ def open_model(name: str, device: str):
 
 def _opened(name: str | Path, device: str, local_files_only: bool = True):
     from sentence_transformers import SentenceTransformer
+    from torch.nn import Softmax
 
-    model = SentenceTransformer(str(name), device=device, local_files_only=local_files_only)
+    with quiet_transformers() if local_files_only else nullcontext():  # a download shows itself
+        model = SentenceTransformer(str(name), device=device, local_files_only=local_files_only)
+    for module in model.modules():
+        if isinstance(module, Softmax):
+            module.dim = -1  # which a saved Dense can't say; left open, torch warns
     return model.eval().requires_grad_(False)
 
 
 def _require_both(pictures, texts, name: str) -> None:
     for model, modality, word in ((pictures, "image", "pictures"), (texts, "text", "text")):
         if not model.supports(modality):
+            reads = ", ".join(map(str, model.modalities))
             raise ValueError(
-                f"The model {name!r} doesn't read {word}, only {', '.join(map(str, model.modalities))}; "
-                "text search needs one that reads both, such as 'clip-ViT-B-32'."
+                f"The model {name!r} doesn't read {word}, only {reads}; text search needs one that "
+                "reads both, such as 'clip-ViT-B-32'."
             )
 
 
@@ -247,7 +253,7 @@ def _channels_last():
 
 
 def _printable(text: str) -> str:
-    # A lone surrogate (half of an emoji cut in two) has no UTF-8 form, and the tokenizer refuses it.
+    # A lone surrogate (half of an emoji cut in two) has no UTF-8 form; the tokenizer refuses it.
     return text.encode("utf-8", "replace").decode("utf-8")
 
 

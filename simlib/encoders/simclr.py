@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import warnings
 from collections.abc import Callable, Iterable
@@ -17,14 +18,13 @@ import numpy as np
 from PIL import Image
 
 from simlib.encoders.base import Encoder, choose_device, sha256_of
-from simlib.encoders.simclr_bolts import build, dim_of, known_warnings_silenced
 
 SIDE = 64
 MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)  # of ImageNet, channels R, G, B
 STD = np.array([0.229, 0.224, 0.225], dtype=np.float32)
 PREPROCESSING = "resize 64 × 64 bilinear, (x - mean) / std of ImageNet"
 COMPACT_PATH = Path(__file__).resolve().parents[2] / "data/models/simclr_resnet18_64.safetensors"
-COMPACT_SHA256 = "0" * 64
+COMPACT_SHA256 = "58f0cc21d2ea37ac189724dacbd19b56d7a85f2cb6bc4356881b5d58259ac9d0"
 
 
 class SimclrEncoder(Encoder):
@@ -32,6 +32,11 @@ class SimclrEncoder(Encoder):
 
     What the tutorial does with a Dataset and a DataLoader: a picture is resized to 64 × 64 whatever
     its shape, normalised, and read in batches by the ResNet behind SimCLR, without its projection.
+    Of the published network the embedding is, as in the paper, what its last stage gives, averaged
+    over the picture. Of the networks that :func:`train` made, the compact one among them, it is
+    what the third stage gives in the picture's four quarters, whitened, and averaged over the
+    picture and its mirror image; that finds better neighbours (the card has the figures), and needs
+    no labels either.
 
     Parameters
     ----------
@@ -50,8 +55,6 @@ class SimclrEncoder(Encoder):
         If the file is not what it should be; nothing in it is run.
     ConnectionError
         If the published weights are neither here nor to be had.
-    ImportError
-        If lightning-bolts is missing.
 
     Examples
     --------
@@ -67,6 +70,7 @@ class SimclrEncoder(Encoder):
         self, weights: str | os.PathLike[str] = "compact", device: str | None = None
     ) -> None:
         self._device = choose_device(device)
+        self._both_ways = weights != "published"
         if weights == "published":
             network, sha256 = _published_network()
             self.dim = dim_of("resnet50")
@@ -80,7 +84,7 @@ class SimclrEncoder(Encoder):
     def of_network(cls, network, dim: int, device: str = "cpu") -> SimclrEncoder:
         """Return an encoder around a network in memory, such as one that is being trained."""
         encoder = cls.__new__(cls)
-        encoder._device, encoder.dim = device, dim
+        encoder._device, encoder.dim, encoder._both_ways = device, dim, False
         digest = hashlib.sha256()
         for name, tensor in network.state_dict().items():
             digest.update(name.encode() + tensor.cpu().numpy().tobytes())
@@ -90,10 +94,11 @@ class SimclrEncoder(Encoder):
     def _take(self, network, origin: str) -> None:
         import torch
 
-        self._network = network.eval().requires_grad_(False).to(
-            self._device, memory_format=torch.channels_last
+        self._network = (
+            network.eval().requires_grad_(False).to(self._device, memory_format=torch.channels_last)
         )
-        self.recipe = f"simclr {origin} {PREPROCESSING} float32"
+        ways = " mean with the mirror image" if self._both_ways else ""
+        self.recipe = f"simclr {origin} {PREPROCESSING}{ways} float32"
 
     def prepare(self, image: Image.Image) -> np.ndarray:
         """Return a picture as the network reads it, float32 ``(3, 64, 64)``."""
@@ -106,7 +111,9 @@ class SimclrEncoder(Encoder):
         with torch.inference_mode():
             pictures = torch.from_numpy(np.ascontiguousarray(batch, dtype=np.float32))
             pictures = pictures.to(self._device, memory_format=torch.channels_last)
-            embeddings = self._network(pictures)[-1]  # bolts' ResNet returns a list
+            embeddings = self._network(pictures)  # (n, dim)
+            if self._both_ways:
+                embeddings = (embeddings + self._network(pictures.flip(3))) / 2
         return embeddings.float().cpu().numpy()
 
 
@@ -128,9 +135,48 @@ def resize_and_normalise(image: Image.Image) -> np.ndarray:
     return np.ascontiguousarray(((pixels - MEAN) / STD).transpose(2, 0, 1))
 
 
+def build(arch: str):
+    """Return an untrained network of SimCLR's in evaluation mode, for embeddings.
+
+    It is torchvision's, which is what lightning-bolts' own was copied from: the tensors have the
+    same names, the results are the same, and it loads in a fraction of the time.
+
+    Parameters
+    ----------
+    arch : str
+        ``"resnet18"`` (embeddings of 512 values) or ``"resnet50"`` (2,048).
+
+    Examples
+    --------
+    >>> build("resnet18").fc
+    Identity()
+    """
+    import torch
+    import torchvision
+
+    dim_of(arch)  # refuses what SimCLR was not trained with here
+    network = torchvision.models.get_model(arch, weights=None)
+    network.fc = torch.nn.Identity()  # SimCLR takes what lies before the classifier
+    return network.eval()
+
+
+def dim_of(arch: str) -> int:
+    """Return the number of values in an embedding of a network.
+
+    Examples
+    --------
+    >>> dim_of("resnet18")
+    512
+    """
+    dims = {"resnet18": 512, "resnet50": 2048}
+    if arch not in dims:
+        raise ValueError(f"There is no network {arch!r} for SimCLR; choose one of {list(dims)}.")
+    return dims[arch]
+
+
 def _own_network(path: Path):
     """Return the network in a file that `train` made, its architecture, and the file's SHA-256."""
-    from safetensors import SafetensorError, safe_open
+    import torch
 
     if not path.is_file():
         raise FileNotFoundError(
@@ -145,41 +191,63 @@ def _own_network(path: Path):
     if path == COMPACT_PATH and sha256 != COMPACT_SHA256:
         raise ValueError(
             f"The SimCLR weights {path} are damaged or were changed: their SHA-256 is {sha256}, "
-            f"expected {COMPACT_SHA256}. Restore them with: git checkout -- {path.name}"
+            f"expected {COMPACT_SHA256}. Restore them with: git checkout -- {path}"
         )
+    parts, settings = _read_parts(path)
+    network = build(settings["arch"])
+    _load_all(network, parts["encoder"], path)
+    whitening = torch.nn.Linear(_cells(network), dim_of(settings["arch"]))
+    _load_all(whitening, parts["whitening"], path)
+    return torch.nn.Sequential(_third_stage(network), whitening), settings["arch"], sha256
+
+
+def _third_stage(network):
+    """Return what reads a ResNet's third stage, ``layer3``, on a grid of 2 × 2 cells.
+
+    Before the last stage the features serve the contrastive task less and other tasks better, and
+    cells keep where in the picture something is. Source: Bordes et al., "Guillotine
+    Regularization" (https://arxiv.org/abs/2206.13378).
+    """
+    import torch
+
+    stages = list(network.children())[:7]  # conv1, bn1, relu, maxpool, layer1, layer2, layer3
+    return torch.nn.Sequential(*stages, torch.nn.AdaptiveAvgPool2d(2), torch.nn.Flatten())
+
+
+def _cells(network) -> int:
+    """Return how many values `_third_stage` gives for a picture."""
+    return 4 * network.layer4[0].conv1.in_channels
+
+
+def _read_parts(path: Path) -> tuple[dict[str, dict], dict]:
+    """Return the tensors of a file by `train`, float32, by their part; and the run's settings."""
+    from safetensors import SafetensorError, safe_open
+
+    parts: dict[str, dict] = {"encoder": {}, "whitening": {}}
     try:
         with safe_open(path, framework="pt") as file:
-            arch = json.loads((file.metadata() or {}).get("simclr", "{}")).get("arch")
-            weights = {
-                name.removeprefix("encoder."): file.get_tensor(name)
-                for name in file.keys()  # noqa: SIM118 (not a dict)
-                if name.startswith("encoder.")
-            }
-    except SafetensorError as error:
+            settings = json.loads((file.metadata() or {}).get("simclr", "null"))
+            for full_name in file.keys():  # noqa: SIM118 (it is no dict)
+                part, _, name = full_name.partition(".")
+                tensor = file.get_tensor(full_name)
+                is_float = tensor.is_floating_point()
+                parts.setdefault(part, {})[name] = tensor.float() if is_float else tensor
+    except (SafetensorError, json.JSONDecodeError) as error:
         raise ValueError(f"The file {path} holds no safetensors weights ({error}).") from None
-    if arch is None:
-        raise ValueError(f"The file {path} was not made by simlib's train(): it names no network.")
-    network = build(arch).encoder
-    _drop_classifier(network)
-    _load_all(network, weights, path)
-    return network, arch, sha256
+    if settings is None or len(parts) > 2:
+        raise ValueError(f"The file {path} was not made by simlib's train().")
+    return parts, settings
 
 
 def _published_network():
     from simlib.encoders.simclr_published import fetch_checkpoint, read_encoder_weights
 
     path = fetch_checkpoint()
-    network = build("resnet50").encoder
-    weights, sha256 = read_encoder_weights(path, set(network.state_dict()))
-    _load_all(network, weights, path)
+    network = build("resnet50")
+    names = {*network.state_dict(), "fc.weight", "fc.bias"}  # which nothing calls in bolts either
+    weights, sha256 = read_encoder_weights(path, names)
+    _load_all(network, {n: t for n, t in weights.items() if not n.startswith("fc.")}, path)
     return network, sha256
-
-
-def _drop_classifier(network) -> None:
-    """Take away the 1,000-class layer that bolts' ResNet carries along and never calls."""
-    import torch
-
-    network.fc = torch.nn.Identity()
 
 
 def _load_all(network, weights: dict, path: Path) -> None:
@@ -214,6 +282,8 @@ def train(
 ) -> Path:
     """Train a ResNet-18 by SimCLR on pictures without labels, on bolts' module and Lightning.
 
+    At last the mean and covariance over the pictures decide how the embeddings are whitened.
+
     Every picture is decoded once and kept in memory (about 16 kB each). A run that was killed goes
     on where its last checkpoint was written when called again with the same arguments, and ends
     with the same weights as one that was not (on the same machine with as many threads).
@@ -244,16 +314,16 @@ def train(
     seed : int
         Decides the first weights, the order of the pictures and the views.
     start_from : path, optional
-        Weights that an earlier call returned (or the compact ones, ``COMPACT_PATH``), to go on from
-        instead of from random ones.
+        What to begin with instead of random weights: those that an earlier call returned (or the
+        compact ones, ``COMPACT_PATH``), or its ``last.ckpt``, which has the projection too.
     device : str, optional
         ``"cpu"``, ``"cuda"`` or ``"mps"``; by default the best there is.
     precision : 32 or "bf16"
         ``"bf16"`` computes the network in bfloat16: 2 to 5 times faster on GPUs and CPUs that have
         it, far slower on CPUs that do not.
     evaluate : callable, optional
-        Called with an encoder of the current weights after every ``every`` epochs; what it returns
-        goes into the curve.
+        Called after every ``every`` epochs with an encoder of the current weights, whose embedding
+        is that of the paper (the last stage, not whitened); what it returns goes into the curve.
     every : int
         Epochs between two checkpoints (and evaluations).
     progress : bool
@@ -285,12 +355,11 @@ def train(
     ...     SimclrEncoder(weights, device="cpu").dim
     512
     """
-    with known_warnings_silenced():
-        import pytorch_lightning
     import torch
     from torch.utils.data import DataLoader
 
     from simlib.encoders import simclr_training as training
+    from simlib.encoders.simclr_bolts import known_warnings_silenced
 
     if view_side < 32:  # oneDNN's bfloat16 convolution gives NaN where a 1 × 1 map is halved
         raise ValueError(f"view_side is {view_side}; the ResNet needs views of 32 pixels or more.")
@@ -341,7 +410,8 @@ def train(
         _start_from(module, Path(start_from))
 
     def evaluate_average(module) -> dict[str, float]:
-        network = module.averaged.module
+        network = build(module.arch)
+        network.load_state_dict(module.averaged.module.state_dict())
         return evaluate(SimclrEncoder.of_network(network, module.hidden_mlp, device))
 
     keeper = training.Bookkeeper(folder, every, digest, evaluate and evaluate_average)
@@ -350,6 +420,9 @@ def train(
         sampler=training.ShuffledBatches(len(pixels), batch_size, seed),
         batch_size=None,  # the sampler's items are batches already
     )
+    # Lightning reports which kinds of processors it did not find; that is no news to a reader.
+    lightning_log = logging.getLogger("pytorch_lightning.utilities.rank_zero")
+    level = lightning_log.level
     with warnings.catch_warnings():
         # The pictures lie in memory already: worker processes would only copy them.
         warnings.filterwarnings("ignore", r"The dataloader, train_dataloader, does not have many w")
@@ -357,7 +430,8 @@ def train(
         warnings.filterwarnings("ignore", r"You defined a `validation_step` but have no `val_data")
         # A batch is a step here, whatever Lightning's idea of how often to log one.
         warnings.filterwarnings("ignore", r"The number of training batches \(\d+\) is smaller than")
-        trainer = pytorch_lightning.Trainer(
+        lightning_log.setLevel(logging.WARNING)
+        trainer = training.Trainer(
             accelerator={"cuda": "gpu"}.get(torch.device(device).type, torch.device(device).type),
             devices=1,
             precision=precision,
@@ -369,12 +443,17 @@ def train(
             enable_model_summary=False,
             enable_progress_bar=progress,
         )
-        trainer.fit(module, loader, ckpt_path=str(checkpoint) if checkpoint.exists() else None)
+        try:
+            trainer.fit(module, loader, ckpt_path=str(checkpoint) if checkpoint.exists() else None)
+        finally:
+            module.on_train_end()  # which Lightning leaves out after an error
+            lightning_log.setLevel(level)
     if trainer.interrupted:  # Lightning swallows Ctrl-C, and would let a half-trained network pass
         raise KeyboardInterrupt
 
     weights = folder / "simclr.safetensors"
-    training.save_whole(weights, lambda path: _save(module, settings, path))
+    whitening = _whitening(module.averaged.module, pixels)
+    training.save_whole(weights, lambda path: _save(module, whitening, settings, path))
     return weights
 
 
@@ -406,12 +485,17 @@ def _decode(image_paths: Iterable, side: int, progress: bool):
 
 
 def _start_from(module, path: Path) -> None:
-    from safetensors.torch import load_file
+    import torch
 
-    state = {name: tensor.float() for name, tensor in load_file(path).items()}
-    for part in ("encoder", "projection"):
-        weights = {k.removeprefix(f"{part}."): v for k, v in state.items() if k.startswith(part)}
-        _load_all(getattr(module, part), weights, path)
+    if path.suffix == ".safetensors":
+        _load_all(module.encoder, _read_parts(path)[0]["encoder"], path)
+    else:
+        state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+        for network, prefix in (
+            (module.encoder, "averaged.module."), (module.projection, "projection.")
+        ):  # fmt: skip
+            named = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+            _load_all(network, named, path)
 
 
 def _refuse_other_run(checkpoint: Path, digest: str, keeper: str) -> None:
@@ -425,12 +509,43 @@ def _refuse_other_run(checkpoint: Path, digest: str, keeper: str) -> None:
         )
 
 
-def _save(module, settings: dict, path: Path) -> None:
-    """Write the averaged network and the projection; matrices in half precision."""
+def _whitening(network, pixels) -> dict:
+    """Return the weight and bias that turn what `_third_stage` reads into embeddings.
+
+    The embeddings of the pictures then have mean 0, and along their principal components equal
+    variances, but for those so faint that they are mostly noise. A cosine of what was read would be
+    ruled by the few directions in which all pictures vary most. Source: Jégou and Chum, "Negative
+    evidences and co-occurences in image retrieval: the benefit of PCA and whitening" (ECCV
+    2012).
+    """
+    import torch
+    from torch.nn import functional
+
+    from simlib.encoders.simclr_training import normalise
+
+    device = next(network.parameters()).device
+    read, dim = _third_stage(network), dim_of("resnet18")
+    parts = []
+    with torch.inference_mode():
+        for batch in pixels.split(128):
+            batch = functional.interpolate(
+                batch.to(device).float() / 255, (SIDE, SIDE), mode="bilinear", antialias=True
+            )
+            parts.append(read(normalise(batch)).double().cpu())
+    values = torch.cat(parts)  # (n, 1024)
+    mean = values.mean(0)
+    variances, directions = torch.linalg.eigh(torch.cov((values - mean).T))
+    scale = (variances.clamp(min=0) + 0.3 * variances.mean() + 1e-9).rsqrt()
+    weight = (directions * scale).T.flip(0)[:dim]  # the direction of most variance first
+    return {"weight": weight.float().contiguous(), "bias": -(weight @ mean).float()}
+
+
+def _save(module, whitening: dict, settings: dict, path: Path) -> None:
+    """Write the averaged network and the whitening; matrices in half precision."""
     from safetensors.torch import save_file
 
     state = {f"encoder.{k}": v for k, v in module.averaged.module.state_dict().items()}
-    state |= {f"projection.{k}": v for k, v in module.projection.state_dict().items()}
+    state |= {f"whitening.{k}": v for k, v in whitening.items()}
     compact = {  # what has one axis (biases, batch statistics) is small, and keeps its precision
         name: (tensor.half() if tensor.ndim > 1 else tensor).detach().cpu().contiguous()
         for name, tensor in state.items()

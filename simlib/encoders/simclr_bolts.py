@@ -1,4 +1,4 @@
-"""lightning-bolts' SimCLR, imported and built without the warnings that are no news to a reader."""
+"""lightning-bolts' SimCLR, without the warnings that are no news to whoever uses it."""
 
 from __future__ import annotations
 
@@ -61,35 +61,7 @@ def simclr_class():
             from pl_bolts.models.self_supervised import SimCLR
     except ImportError as error:
         raise ImportError(
-            f"The SimCLR strategy needs lightning-bolts, which can't be imported ({error}). "
+            f"SimCLR's training needs lightning-bolts, which can't be imported ({error}). "
             "Run: python -m pip install lightning-bolts 'pytorch-lightning<2' 'setuptools<81'"
         ) from error
     return SimCLR
-
-
-def build(arch: str):
-    """Return an untrained SimCLR module of bolts whose projection fits the network ``arch``.
-
-    Parameters
-    ----------
-    arch : str
-        ``"resnet18"`` (embeddings of 512 values) or ``"resnet50"`` (2,048).
-    """
-    with known_warnings_silenced():
-        return simclr_class()(
-            gpus=0, num_samples=1, batch_size=1, dataset="", arch=arch, hidden_mlp=dim_of(arch)
-        )
-
-
-def dim_of(arch: str) -> int:
-    """Return the number of values in an embedding of a network that bolts can build.
-
-    Examples
-    --------
-    >>> dim_of("resnet18")
-    512
-    """
-    dims = {"resnet18": 512, "resnet50": 2048}
-    if arch not in dims:
-        raise ValueError(f"There is no network {arch!r} for SimCLR; choose one of {list(dims)}.")
-    return dims[arch]

@@ -24,7 +24,9 @@ from torch.utils.data import Dataset, Sampler
 from simlib.encoders.simclr_bolts import known_warnings_silenced, simclr_class
 
 with known_warnings_silenced():
-    import pytorch_lightning
+    from pytorch_lightning import Callback, Trainer
+
+__all__ = ["Bookkeeper", "ContrastiveSimCLR", "Trainer", "draw_views", "normalise"]
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, channels R, G, B
 _GREY = torch.tensor([0.299, 0.587, 0.114])  # luma, ITU-R BT.601
@@ -238,9 +240,12 @@ class ContrastiveSimCLR(simclr_class()):
         self.averaged.update_parameters(self.encoder)
 
     def on_train_end(self) -> None:
-        self._pool.shutdown()
-        torch.set_num_threads(self._threads)
-        del self._pool, self._networks, self._projected, self._leaves
+        """Give the threads back; may be called again."""
+        if "_pool" in vars(self):
+            self._pool.shutdown()
+            torch.set_num_threads(self._threads)
+        for name in ("_pool", "_networks", "_projected", "_leaves"):
+            vars(self).pop(name, None)
 
     def configure_optimizers(self):
         with known_warnings_silenced():
@@ -252,7 +257,7 @@ class _LastFeatures(torch.nn.Module):
         return features[-1]  # bolts' ResNet returns a list
 
 
-class Bookkeeper(pytorch_lightning.Callback):
+class Bookkeeper(Callback):
     """Writes the curve, evaluates now and then, and keeps the one checkpoint that a run needs."""
 
     def __init__(

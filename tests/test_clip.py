@@ -1,0 +1,343 @@
+"""Strategy 4: pictures and words in one space, offline, and text that is never opened as a file."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from simlib.encoders import clip_compact
+from simlib.encoders.clip import ClipEncoder
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A cache folder with the compact model in it, shared by the tests that don't harm it."""
+    folder = tmp_path_factory.mktemp("clip-home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SIMLIB_HOME", str(folder))
+        clip_compact.compact_folder()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def encoder(home):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SIMLIB_HOME", str(home))
+        return ClipEncoder(device="cpu")
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    """Make any connection fail at once, and remember who asked."""
+    asked = []
+
+    def refuse(*address, **_):
+        asked.append(address)
+        raise OSError("no network in this test")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    return asked
+
+
+def pictures():
+    rng = np.random.default_rng(0)
+    sizes = [(224, 224), (300, 200), (120, 400), (37, 61)]
+    return [
+        Image.fromarray(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8)).resize(size)
+        for size in sizes
+    ]
+
+
+def cosines(a, b):
+    return (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
+
+
+def test_encodes_pictures_and_texts_of_one_length(encoder):
+    images, texts = encoder.encode(pictures()), encoder.encode_text(["a red dress", "a blue bag"])
+    assert (encoder.name, encoder.column) == ("clip", "clip_img_embedding")
+    assert images.shape == (4, encoder.dim) and texts.shape == (2, encoder.dim)
+    assert images.dtype == texts.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(images, axis=1), 1, atol=1e-5)
+
+
+def test_a_picture_is_embedded_the_same_in_any_batch(encoder):
+    together = encoder.encode(pictures())
+    alone = np.concatenate([encoder.encode([one]) for one in pictures()])
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+
+
+def test_the_folder_opens_with_plain_sentence_transformers_and_agrees(encoder, home):
+    """Whoever takes the folder elsewhere, without simlib, finds the same neighbours."""
+    from sentence_transformers import SentenceTransformer
+
+    (folder,) = (home / "models").iterdir()
+    plain = SentenceTransformer(str(folder), device="cpu", trust_remote_code=False)
+    np.testing.assert_allclose(
+        plain.encode(pictures()), encoder.encode(pictures()), atol=1e-5
+    )
+    texts = ["a red dress", "shoes"]
+    np.testing.assert_allclose(plain.encode(texts), encoder.encode_text(texts), atol=1e-5)
+
+
+def test_what_looks_like_a_file_or_an_address_is_searched_for_as_text(
+    encoder, no_network, tmp_path, monkeypatch
+):
+    """sentence-transformers itself would embed the picture behind these strings."""
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (50, 50), "red").save("shoes.jpg")
+    queries = ["shoes.jpg", "https://example.org/a.png", "data:image/png;base64,AAAA", "a.wav"]
+    opened = []
+    original = Image.open
+    monkeypatch.setattr(Image, "open", lambda *args, **_: opened.append(args) or original(*args))
+    found = encoder.encode_text([*queries, "a red dress"])
+    assert opened == [] and no_network == []
+    assert cosines(found[:1], encoder.encode([original("shoes.jpg")]))[0] < 0.99
+    # In other company, and where no such file exists, a text has the same embedding.
+    monkeypatch.chdir(ROOT)
+    np.testing.assert_allclose(encoder.encode_text([queries[0]])[0], found[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("empty", ["", "  ", "\n\t", "\u200b"])
+def test_an_empty_query_is_refused(encoder, empty):
+    with pytest.raises(ValueError, match="empty"):
+        encoder.encode_text(["a dress", empty])
+
+
+def test_what_is_not_text_is_refused(encoder):
+    for wrong in (None, 3, Image.new("RGB", (4, 4)), np.zeros((2, 3)), {"image": "a.jpg"}):
+        with pytest.raises(TypeError, match="Text 0 is not a str"):
+            encoder.encode_text([wrong])
+
+
+def test_one_text_counts_as_a_list_of_one_and_none_gives_no_rows(encoder):
+    np.testing.assert_allclose(encoder.encode_text("shoes"), encoder.encode_text(["shoes"]))
+    assert encoder.encode_text([]).shape == (0, encoder.dim)
+    assert encoder.encode([]).shape == (0, encoder.dim)
+
+
+def test_a_long_text_is_read_as_far_as_the_model_can_and_the_user_told(encoder):
+    with pytest.warns(UserWarning, match="the model reads the first 256"):
+        long = encoder.encode_text(["a red dress " * 833])
+    assert long.shape == (1, encoder.dim) and np.isfinite(long).all()
+
+
+@pytest.mark.parametrize("query", ["红色的裙子", "پیراهن قرمز", "\ud83d half an emoji", "👗👠"])
+def test_other_scripts_are_searched_for(encoder, query):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert np.isfinite(encoder.encode_text([query])).all()
+
+
+def test_who_searches_in_persian_is_told_what_reads_it(encoder):
+    with pytest.warns(UserWarning, match="multilingual"):
+        encoder.encode_text(["پیراهن قرمز"])
+
+
+def test_the_compact_model_never_asks_the_network(no_network, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    assert ClipEncoder(device="cpu").encode_text(["shoes"]).shape == (1, 384)
+    assert no_network == []
+
+
+def test_two_processes_build_the_compact_model_at_once(simlib_home):
+    """Two notebooks opened together for the first time both work, and leave one good folder."""
+    code = "from simlib.encoders.clip_compact import compact_folder; print(compact_folder())"
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    runs = [
+        subprocess.Popen(
+            [sys.executable, "-c", code],
+            cwd=ROOT,
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for _ in range(2)
+    ]
+    said = [(run.communicate(timeout=120), run.returncode) for run in runs]
+    assert [code for _, code in said] == [0, 0], said
+    (folder,) = (simlib_home / "models").iterdir()  # nothing half-made is left beside it
+    assert {out.strip().splitlines()[-1] for (out, _), _ in said} == {str(folder)}
+
+
+def test_a_damaged_folder_is_made_again(simlib_home):
+    folder = clip_compact.compact_folder()
+    weights = folder / "image_0_Transformer" / "model.safetensors"
+    good = weights.read_bytes()
+    weights.chmod(0o644)
+    weights.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
+    assert clip_compact.compact_folder() == folder
+    assert weights.read_bytes() == good
+    (folder / clip_compact.LIST_OF_FILES).unlink()
+    assert clip_compact.compact_folder() == folder
+    assert json.loads((folder / clip_compact.LIST_OF_FILES).read_text())
+
+
+def test_foreign_weights_are_refused(simlib_home, tmp_path, monkeypatch):
+    changed = tmp_path / "clip.safetensors"
+    changed.write_bytes(clip_compact.PROJECTIONS.read_bytes() + b" ")
+    monkeypatch.setattr(clip_compact, "PROJECTIONS", changed)
+    with pytest.raises(ValueError, match="git checkout"):
+        ClipEncoder(device="cpu")
+    changed.unlink()
+    with pytest.raises(FileNotFoundError, match="git checkout"):
+        ClipEncoder(device="cpu")
+    monkeypatch.undo()
+    monkeypatch.setenv("SIMLIB_HOME", str(simlib_home))
+    monkeypatch.setattr(clip_compact, "MINILM_SHA256", "0" * 64)
+    with pytest.raises(ValueError, match="Reinstall it"):
+        ClipEncoder(device="cpu")
+    assert list((simlib_home / "models").iterdir()) == []  # nothing half-made is left
+
+
+@pytest.mark.parametrize("name", ["published", "clip-ViT-B-32-multilingual-v1", "nobody/nothing"])
+def test_without_a_network_a_missing_model_is_a_sentence_within_seconds(
+    name, no_network, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    start = time.monotonic()
+    with pytest.raises(ConnectionError, match="weights='compact'"):
+        ClipEncoder(name, device="cpu")
+    assert time.monotonic() - start < 5
+
+
+def test_a_folder_that_is_not_there_is_named():
+    with pytest.raises(FileNotFoundError, match="no model folder ./nothing"):
+        ClipEncoder("./nothing", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def tiny_clip(tmp_path_factory):
+    """CLIP's true architecture, small and untrained, saved as clip-ViT-B-32 is: two towers."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Transformer
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import (
+        CLIPConfig,
+        CLIPImageProcessor,
+        CLIPModel,
+        CLIPProcessor,
+        CLIPTokenizerFast,
+    )
+
+    torch.manual_seed(0)
+    parts, folder = tmp_path_factory.mktemp("parts"), tmp_path_factory.mktemp("tiny-clip")
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    pieces = letters + [letter + "</w>" for letter in letters]
+    vocabulary = {piece: place for place, piece in enumerate(pieces)}
+    vocabulary |= {"<|startoftext|>": len(pieces), "<|endoftext|>": len(pieces) + 1}
+    Tokenizer(models.BPE(vocabulary, [])).save(str(parts / "raw.json"))
+    (parts / "vocab.json").write_text(json.dumps(vocabulary))
+    (parts / "merges.txt").write_text("#version: 0.2\n")
+    tokenizer = CLIPTokenizerFast(
+        vocab=str(parts / "vocab.json"), merges=str(parts / "merges.txt"), model_max_length=77
+    )
+    small = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2}
+    small |= {"num_attention_heads": 2}
+    text = small | {"vocab_size": len(vocabulary), "eos_token_id": len(pieces) + 1}
+    config = CLIPConfig(
+        text_config=text | {"bos_token_id": len(pieces), "pad_token_id": len(pieces) + 1},
+        vision_config=small | {"image_size": 32, "patch_size": 8},
+        projection_dim=12,
+    )
+    CLIPModel(config).save_pretrained(parts / "clip")
+    processor = CLIPImageProcessor(size={"shortest_edge": 32}, crop_size=32)
+    CLIPProcessor(processor, tokenizer).save_pretrained(parts / "clip")
+    model = SentenceTransformer(modules=[Transformer(str(parts / "clip"))], device="cpu")
+    model.save(str(folder), create_model_card=False)
+    return folder
+
+
+def test_a_model_of_clips_architecture_opens_from_a_folder(tiny_clip, no_network):
+    """The published weights go the same way; here without the network."""
+    from sentence_transformers import SentenceTransformer
+
+    encoder = ClipEncoder(tiny_clip, device="cpu")
+    assert encoder.dim == 12 and no_network == []
+    plain = SentenceTransformer(str(tiny_clip), device="cpu")
+    np.testing.assert_allclose(encoder.encode(pictures()), plain.encode(pictures()), atol=1e-5)
+    texts = ["a red dress", "shoes"]
+    np.testing.assert_allclose(encoder.encode_text(texts), plain.encode(texts), atol=1e-5)
+
+
+def test_with_clip_too_text_is_text(tiny_clip, no_network, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (50, 50), "red").save("shoes.jpg")
+    encoder = ClipEncoder(tiny_clip, device="cpu")
+    found = encoder.encode_text(["shoes.jpg", "https://example.org/a.png", "dress"])
+    assert no_network == []
+    Path("shoes.jpg").unlink()
+    np.testing.assert_allclose(encoder.encode_text(["shoes.jpg"])[0], found[0], atol=1e-5)
+
+
+def test_the_multilingual_texts_are_paired_with_clips_pictures(tiny_clip, monkeypatch):
+    """That model reads only text; its authors trained it to match clip-ViT-B-32's pictures."""
+    from simlib.encoders import clip
+
+    asked, original = [], clip.open_model
+    monkeypatch.setattr(
+        clip, "open_model", lambda name, device: asked.append(name) or original(tiny_clip, device)
+    )
+    assert ClipEncoder("sentence-transformers/clip-ViT-B-32-multilingual-v1", "cpu").dim == 12
+    assert asked == ["clip-ViT-B-32", "sentence-transformers/clip-ViT-B-32-multilingual-v1"]
+
+
+def test_a_model_that_reads_no_pictures_is_refused():
+    with pytest.raises(ValueError, match="doesn't read pictures"):
+        ClipEncoder(clip_compact.minilm_path(), device="cpu")
+
+
+def test_words_find_real_photos(encoder, photos):
+    """Photos that no training saw. A broken tower, projection or preprocessing falls below."""
+    paths = sorted((photos / "validation").glob("*/*.jpg"))
+    labels = np.array([path.parent.name for path in paths])
+    images = encoder.encode([Image.open(path) for path in paths])
+    queries = {"dress": "dress", "pants": "trousers", "shoes": "sneakers", "hat": "hat"}
+    queries |= {"t-shirt": "t-shirt", "skirt": "skirt", "shorts": "shorts"}
+    scores = encoder.encode_text([f"a photo of {query}" for query in queries.values()]) @ images.T
+    top = np.argsort(-scores, axis=1)[:, :10]
+    precision = (labels[top] == np.array(list(queries))[:, None]).mean(1)
+    assert precision.mean() > 0.85, dict(zip(queries, precision, strict=True))
+
+
+def test_the_measured_figures_are_those_of_the_shipped_weights():
+    results = json.loads((ROOT / "data/models/clip_results.json").read_text(encoding="utf-8"))
+    assert results["sha256"] == clip_compact.PROJECTIONS_SHA256
+
+
+def test_the_figures_for_unseen_words_rest_on_captions_without_them():
+    """Otherwise the card would call seen words unseen."""
+    sys.path.insert(0, str(ROOT / "data/make"))
+    try:
+        import drawing
+        import train_clip
+    finally:
+        sys.path.pop(0)
+    kinds = {name: set(kind.fitting_labels) for name, kind in drawing.KINDS.items()}
+    labels = train_clip.Labels(kinds)
+    banned = train_clip.banned_words(train_clip.EVERYDAY)
+    captions = [
+        text for one in train_clip.concepts(labels, banned=banned) for text in one.texts
+    ]
+    assert len(captions) > 2000
+    assert not [text for text in captions if train_clip.words_of(text) & banned]
+    for pair in train_clip.PAIRS:
+        remaining = train_clip.concepts(labels, unseen=pair)
+        held_out = set.union(*(labels.of_group([name]) for name in pair))
+        assert not [
+            one.texts
+            for one in remaining
+            if one.labels & held_out and min(one.labels) < labels.imagenet_start
+        ]

@@ -1,0 +1,447 @@
+"""What a user loses when these fail: an explorer that answers every click, and never dies."""
+
+import io
+import os
+import time
+from pathlib import Path
+
+import ipywidgets
+import numpy as np
+import pandas as pd
+import pytest
+from average_colours import AverageColours, run_python
+from colour_names import ColourNames
+from PIL import Image
+
+import simlib
+from simlib.columns import Embeddings
+from simlib.explorer import (
+    MOST_NEIGHBOURS,
+    PAGE,
+    SearchState,
+    Thumbnails,
+    explore,
+    pictures_below,
+)
+
+COLUMNS = ["average_colours", "colour_names"]
+COLOURS = ["red", "lime", "blue", "yellow"]
+
+
+@pytest.fixture
+def catalogue(tmp_path):
+    """Sixteen plain pictures in four colours, with labels that are no positions."""
+    rows = []
+    for number in range(16):
+        colour = COLOURS[number % 4]
+        path = tmp_path / "catalogue" / f"{number:02}.png"
+        path.parent.mkdir(exist_ok=True)
+        shade = Image.new("RGB", (20, 10), colour).point(lambda value, n=number: value - n)
+        shade.save(path)
+        category = "shoe" if number < 10 else "bag"
+        rows.append((str(path), category, colour, f"{category} no. {number}"))
+    frame = pd.DataFrame(rows, columns=["img_path", "category", "colour", "title"])
+    frame.index = 100 + frame.index[::-1]
+    for encoder in (AverageColours(), ColourNames()):
+        frame = simlib.embed(frame, encoder, progress=False)
+    return frame
+
+
+@pytest.fixture
+def explorer(catalogue):
+    return explore(catalogue, COLUMNS)
+
+
+def as_file(colour, suffix="PNG"):
+    file = io.BytesIO()
+    Image.new("RGB", (30, 40), colour).save(file, suffix)
+    return file.getvalue()
+
+
+def upload(explorer, data, name="mine.png"):
+    explorer.upload.value = (
+        {"name": name, "type": "image/png", "size": len(data), "content": memoryview(data),
+         "last_modified": pd.Timestamp("2026-01-01", tz="UTC").to_pydatetime()},
+    )
+
+
+def texts(shelf):
+    return [button.description for button in shelf.visible]
+
+
+def all_widgets(widget):
+    found, waiting = set(), [widget]
+    while waiting:
+        each = waiting.pop()
+        if each.model_id not in found:
+            found.add(each.model_id)
+            waiting += getattr(each, "children", ())
+            waiting += getattr(each, "buttons", ())
+    return found
+
+
+# ---- The search, without widgets ----
+
+
+def test_neighbours_are_those_of_nearest_in_every_column(catalogue):
+    state = SearchState(catalogue, COLUMNS)
+    state.choose_row(5)
+    for column in COLUMNS:
+        expected = simlib.nearest(catalogue, column, catalogue.index[5], MOST_NEIGHBOURS)
+        found = state.found[column].neighbours
+        assert catalogue.index[found["index"]].tolist() == expected["index"].tolist()
+        np.testing.assert_array_equal(found["cosine_similarity"], expected["cosine_similarity"])
+
+
+def test_a_filter_narrows_what_is_found_and_the_query_need_not_pass_it(catalogue):
+    state = SearchState(catalogue, COLUMNS)
+    state.choose_row(0)  # a red shoe
+    assert state.choices("colour") == sorted(COLOURS)
+    state.filter_by("colour", "blue")
+    state.filter_by("category", "bag")
+    assert state.shown.tolist() == [10, 14]
+    assert sorted(state.found["colour_names"].neighbours["index"]) == [10, 14]
+    state.choose_row(10)
+    assert state.found["colour_names"].neighbours["index"].tolist() == [14]  # not itself
+    state.filter_by("category", None)
+    assert sorted(state.found["colour_names"].neighbours["index"]) == [2, 6, 14]
+    state.filter_by("colour", None)
+    assert len(state.found["colour_names"].neighbours) == 15
+
+
+def test_words_find_pictures_in_the_columns_that_can_be_compared_with_words(catalogue):
+    state = SearchState(catalogue, COLUMNS)
+    state.choose_words("  something\nblue ")
+    assert state.query.name == "something blue"
+    best = state.found["colour_names"].neighbours["index"].head(4)
+    assert catalogue["colour"].iloc[best].tolist() == ["blue"] * 4
+    assert state.found["average_colours"].neighbours.empty
+    assert "Words can't be compared" in state.found["average_colours"].problem
+    assert state.agreement("colour_names", 4) == {}
+    state.choose_words("红")
+    assert "reads English" in state.notice
+    state.choose_row(3)
+    assert state.notice == ""
+
+
+def test_a_picture_from_outside_is_encoded_once_by_each_columns_encoder(catalogue, tmp_path):
+    encoder = AverageColours()
+    state = SearchState(simlib.embed(catalogue, encoder, progress=False), COLUMNS)
+    before = encoder.encoded
+    path = tmp_path / "outside.jpg"
+    path.write_bytes(as_file("blue", "JPEG"))
+    state.choose_file(path)
+    for column in COLUMNS:
+        best = state.found[column].neighbours["index"].head(4)
+        assert catalogue["colour"].iloc[best].tolist() == ["blue"] * 4
+    state.filter_by("category", "bag")
+    assert encoder.encoded == before + 1
+
+
+def test_an_unknown_encoder_is_said_for_its_column_and_can_be_given(catalogue):
+    copied = catalogue.assign(average_colours=[list(cell) for cell in catalogue["average_colours"]])
+    state = SearchState(copied, COLUMNS)
+    state.choose_upload(as_file("red"), "mine.png")
+    assert "not known which encoder" in state.found["average_colours"].problem
+    assert len(state.found["colour_names"].neighbours) == 16
+    state = SearchState(copied, COLUMNS, model=AverageColours())
+    state.choose_upload(as_file("red"), "mine.png")
+    assert len(state.found["average_colours"].neighbours) == 16
+
+
+def test_an_encoder_that_fails_stops_only_its_own_column(catalogue):
+    class Broken(AverageColours):
+        def encode_prepared(self, batch):
+            raise RuntimeError("out of memory")
+
+    state = SearchState(catalogue, COLUMNS, model=Broken())
+    state.choose_upload(as_file("red"), "mine.png")
+    assert state.found["average_colours"].problem == "RuntimeError: out of memory"
+    assert len(state.found["colour_names"].neighbours) == 16
+
+
+def test_a_row_without_an_embedding_says_why_and_is_counted(catalogue):
+    with open(catalogue["img_path"].iloc[7], "wb") as file:
+        file.write(b"not a picture")
+    broken = simlib.embed(catalogue, ColourNames(), progress=False)
+    state = SearchState(broken, COLUMNS)
+    state.choose_row(7)
+    assert "could not be opened" in state.found["colour_names"].problem
+    assert len(state.found["average_colours"].neighbours) == 15
+    state.choose_row(0)
+    assert state.found["colour_names"].neighbours.attrs["left_out"] == 1
+    explorer = explore(broken, COLUMNS)
+    assert "1 left out" in explorer.headings["colour_names"].value
+
+
+def test_one_can_go_back_query_by_query(catalogue):
+    state = SearchState(catalogue, COLUMNS)
+    assert not state.can_go_back
+    with pytest.raises(ValueError, match="none before it"):
+        state.back()
+    state.choose_row(4)
+    state.choose_row(4)  # the same query is not kept twice
+    state.choose_words("blue")
+    with pytest.raises(ValueError, match="no words"):
+        state.choose_words(" \n ")
+    state.back()
+    assert state.query.position == 4
+    state.back()
+    assert state.query.position == 0 and not state.can_go_back
+
+
+def test_what_cannot_be_explored_is_said_before_anything_is_shown(catalogue):
+    with pytest.raises(KeyError, match="no column 'nothing'"):
+        explore(catalogue, ["nothing"])
+    with pytest.raises(KeyError, match="no column 'img_path'"):
+        explore(catalogue.drop(columns="img_path"), COLUMNS)
+    with pytest.raises(ValueError, match="No embedding column"):
+        explore(catalogue, [])
+    with pytest.raises(ValueError, match="frame is empty"):
+        explore(catalogue.head(0), COLUMNS)
+    with pytest.raises(ValueError, match="belongs to the column 'average_colours'"):
+        explore(catalogue, "colour_names", model=AverageColours())
+    with pytest.raises(TypeError, match="'clip' is not an encoder"):
+        explore(catalogue, COLUMNS, model="clip")
+
+
+def test_a_folder_is_listed_below_but_not_for_ever(tmp_path, monkeypatch):
+    for name in ("b.jpg", "a/2.PNG", "a/notes.txt", ".hidden/3.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    paths, all_of_them = pictures_below(tmp_path)
+    assert [Path(path).relative_to(tmp_path).as_posix() for path in paths] == ["b.jpg", "a/2.PNG"]
+    assert all_of_them
+    monkeypatch.setattr("simlib.explorer.MOST_LISTED", 1)
+    paths, all_of_them = pictures_below(tmp_path)
+    assert len(paths) == 1 and not all_of_them
+
+
+def test_thumbnails_are_made_once_and_only_so_many_are_kept(image_df):
+    thumbnails = Thumbnails(most=5)
+    paths = image_df["img_path"].tolist()
+    first = thumbnails.get(paths[0])
+    with Image.open(io.BytesIO(first)) as image:
+        assert image.format == "JPEG" and max(image.size) <= 112
+    assert thumbnails.get(paths[0]) is first
+    for path in paths:
+        thumbnails.get(path)
+    assert len(thumbnails) == 5 and thumbnails.nbytes < 5 * 10_000
+    with Image.open(paths[-1]) as image:
+        changed = image.rotate(180)
+    changed.save(paths[-1])
+    os.utime(paths[-1], (1, 1))
+    assert thumbnails.get(paths[-1]) == Thumbnails().get(paths[-1])
+    assert thumbnails.get(None) is None and thumbnails.get("no such file.png") is None
+
+
+# ---- The widgets, clicked without a browser ----
+
+
+def test_a_click_on_a_neighbour_makes_it_the_query(explorer):
+    state = explorer.state
+    for column in COLUMNS:
+        wanted = state.found[column].neighbours["index"].iloc[2]
+        title = state.title(wanted)
+        assert title in texts(explorer.shelves[column])[2]
+        explorer.shelves[column].visible[2].click()
+        assert state.query.position == wanted
+        assert title in explorer._query.value and title in explorer.status.value
+    explorer.back.click()
+    explorer.back.click()
+    assert state.query.position == 0 and explorer.back.disabled
+
+
+def test_a_click_in_the_grid_makes_it_the_query_on_every_page(catalogue):
+    many = pd.concat([catalogue] * 4, ignore_index=True)  # 64 rows, three pages
+    explorer = explore(many, COLUMNS)
+    explorer.next.click()
+    explorer.next.click()
+    assert len(explorer.grid.visible) == 64 - 2 * PAGE and explorer.next.disabled
+    explorer.grid.visible[3].click()
+    assert explorer.state.query.position == 2 * PAGE + 3
+    explorer.page.value = 1
+    explorer.grid.visible[3].click()
+    assert explorer.state.query.position == 3 and explorer.previous.disabled
+
+
+def test_the_slider_shows_as_many_neighbours_in_order_with_their_similarity(explorer):
+    for k in (1, 9, 3):
+        explorer.k.value = k
+        for column, shelf in explorer.shelves.items():
+            found = explorer.state.found[column].neighbours.head(k)
+            numbers = [text.split("\n")[0] for text in texts(shelf)]
+            assert numbers == [f"{value:.2f}" for value in found["cosine_similarity"]]
+    explorer.k.value = MOST_NEIGHBOURS
+    assert len(explorer.shelves["colour_names"].visible) == 15  # there are no more
+
+
+def test_the_filter_applies_to_the_grid_and_to_the_neighbours(explorer):
+    explorer.filters["colour"].value = "blue"
+    assert len(explorer.grid.visible) == 4
+    assert len(explorer.shelves["colour_names"].visible) == 4
+    explorer.grid.visible[1].click()
+    assert explorer.state.query.position == 6
+    explorer.filters["category"].value = "bag"
+    assert "2 of 16 pictures" in explorer.status.value
+    explorer.filters["colour"].value = ""
+    explorer.filters["category"].value = ""
+    assert len(explorer.grid.visible) == 16
+
+
+def test_a_filter_is_only_offered_for_a_column_that_says_something(catalogue):
+    assert list(explore(catalogue, COLUMNS).filters) == ["category", "colour"]
+    catalogue = catalogue.assign(category=None).drop(columns="colour")
+    assert not explore(catalogue, COLUMNS).filters
+
+
+def test_a_filter_that_nothing_passes_is_said(explorer):
+    explorer.filters["category"].value = "bag"
+    explorer.state._values["colour"][10:] = "red"
+    explorer.filters["colour"].value = "blue"
+    assert "No picture passes the filter" in explorer.headings["colour_names"].value
+    assert explorer.grid.visible == [] and explorer.shelves["colour_names"].visible == []
+    explorer.filters["category"].value = ""
+    assert explorer.shelves["colour_names"].visible
+
+
+def test_words_are_offered_where_an_encoder_reads_and_are_searched_for(explorer, catalogue):
+    assert explorer.words.model_id in all_widgets(explorer)
+    explorer.words.value = "a blue"
+    assert "“a blue”" in explorer.status.value
+    assert "blue" in explorer.shelves["colour_names"].visible[0].tooltip
+    assert explorer.shelves["average_colours"].visible == []
+    assert "Words can" in explorer.headings["average_colours"].value
+    explorer.words.value = " "
+    assert "no words" in explorer.status.value and "simlib-problem" in explorer.status.value
+    explorer.words.value = "no such colour"
+    assert "unknown color" in explorer.status.value
+    assert explorer.state.query.words == "a blue"
+    without = explore(catalogue, "average_colours")
+    assert without.words.model_id not in all_widgets(without)
+
+
+def test_whatever_an_encoder_raises_is_said_and_the_search_goes_on(catalogue):
+    class Broken(ColourNames):
+        def encode_text(self, texts):
+            raise RuntimeError("out of memory")
+
+    explorer = explore(catalogue, COLUMNS, model=Broken())
+    explorer.words.value = "blue"
+    assert "RuntimeError: out of memory" in explorer.status.value
+    explorer.grid.visible[2].click()
+    assert explorer.state.query.position == 2 and "RuntimeError" not in explorer.status.value
+
+
+def test_a_path_opens_a_picture_or_a_folder(explorer, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    for colour in ("red", "blue"):
+        (outside / f"{colour}.png").write_bytes(as_file(colour))
+    explorer.path.value = '"~/outside/blue.png"'
+    assert explorer.state.query.name == "blue.png" and "data:image/jpeg" in explorer._query.value
+    explorer.path.value = str(outside)
+    assert texts(explorer.grid) == ["blue.png", "red.png"]
+    explorer.grid.visible[1].click()
+    assert explorer.state.query.name == "red.png"
+    assert "colour: red" in explorer.shelves["colour_names"].visible[0].tooltip
+    explorer.catalogue.click()
+    assert len(explorer.grid.visible) == 16
+
+
+@pytest.mark.parametrize("path", ["", " ", "no/such/shoe.jpg", "\0", "x" * 5000, "/dev/null"])
+def test_a_path_that_cannot_be_opened_is_a_sentence(explorer, path):
+    explorer.path.value = path
+    explorer.browse.click()
+    assert "simlib-problem" in explorer.status.value
+    assert explorer.state.query.position == 0
+    explorer.shelves["colour_names"].visible[0].click()
+    assert "simlib-problem" not in explorer.status.value
+
+
+def test_an_empty_folder_is_a_sentence(explorer, tmp_path):
+    (tmp_path / "empty").mkdir()
+    explorer.path.value = str(tmp_path / "empty")
+    assert "holds a picture" in explorer.status.value
+    assert len(explorer.grid.visible) == 16
+
+
+def test_an_upload_is_searched_for_and_a_bad_one_is_a_sentence(explorer):
+    upload(explorer, as_file("blue"))
+    assert explorer.state.query.name == "mine.png" and explorer.upload.value == ()
+    assert "colour: blue" in explorer.shelves["colour_names"].visible[0].tooltip
+    for data in (b"", b"GIF89a", b"not a picture", as_file("red")[:60]):
+        upload(explorer, data, "bad.png")
+        assert "bad.png" in explorer.status.value and "simlib-problem" in explorer.status.value
+    assert explorer.state.query.name == "mine.png"
+
+
+def test_a_picture_that_is_gone_is_marked_and_the_search_goes_on(catalogue):
+    os.unlink(catalogue["img_path"].iloc[0])
+    os.unlink(catalogue["img_path"].iloc[4])
+    explorer = explore(catalogue, COLUMNS)
+    assert "there is no such file" in explorer._query.value
+    assert "could not be opened" in explorer.grid.visible[4].tooltip
+    explorer.grid.visible[4].click()
+    assert explorer.state.query.position == 4 and explorer.shelves["colour_names"].visible
+
+
+def test_text_of_the_catalogue_is_never_taken_for_html(catalogue, tmp_path):
+    evil = "<img src=x onerror=alert(1)></style><script>alert(2)</script>"
+    catalogue["title"] = catalogue["category"] = evil
+    catalogue.index = [evil] * len(catalogue)
+    explorer = explore(catalogue, COLUMNS)
+    explorer.filters["category"].value = evil
+    upload(explorer, as_file("blue"), f"{evil}.png")
+    explorer.path.value = evil
+    explorer.words.value = f"{evil} blue"
+    explorer.shelves["colour_names"].visible[0].click()
+    for widget in ipywidgets.Widget.get_manager_state()["state"].values():
+        if widget["model_name"] == "HTMLModel":
+            assert "<script" not in widget["state"].get("value", "")
+            assert "<img src=x" not in widget["state"].get("value", "")
+
+
+def test_two_explorers_do_not_share_their_pictures(catalogue):
+    first, second = explore(catalogue, COLUMNS), explore(catalogue, COLUMNS)
+    assert not set(first.grid.visible[0]._dom_classes) & {
+        name for name in second.grid.visible[0]._dom_classes if name.endswith("-0")
+    }
+
+
+def test_a_column_of_lists_is_put_together_once_and_stays_the_users(catalogue):
+    copied = catalogue.assign(own=[[1, number] for number in range(16)])
+    explorer = explore(copied, ["own", *COLUMNS])
+    frame = explorer.state.frame
+    assert Embeddings.of(frame, "own") is Embeddings.of(frame, "own"), "remembered"
+    explorer.filters["colour"].value = "blue"
+    assert copied["own"].iloc[3] == [1, 3] and copied.index[0] == 115
+    assert repr(explorer) == "Explorer(16 pictures, by own, average_colours, colour_names)"
+
+
+def test_a_catalogue_of_6000_is_quick_and_needs_no_more_widgets(catalogue):
+    rows = pd.concat([catalogue[["img_path", "category", "colour", "title"]]] * 375)
+    random = np.random.default_rng(0)
+    matrix = random.normal(size=(2, 6000, 64)).astype(np.float32)
+    rows = rows.reset_index(drop=True).assign(first=list(matrix[0]), second=list(matrix[1]))
+    started = time.perf_counter()
+    explorer = explore(rows, ["first", "second"])
+    opened = time.perf_counter() - started
+    explorer.k.value = MOST_NEIGHBOURS
+    before = all_widgets(explorer)
+    started = time.perf_counter()
+    for _ in range(10):
+        explorer.shelves["first"].visible[1].click()
+        explorer.next.click()
+    clicked = (time.perf_counter() - started) / 20
+    assert all_widgets(explorer) == before, "cells are used again, not made anew"
+    assert len(before) < 40 + PAGE + 2 * MOST_NEIGHBOURS
+    assert opened < 10 and clicked < 1, "seconds; far less on an idle computer"
+
+
+def test_the_explorer_loads_neither_torch_nor_matplotlib():
+    printed = run_python(
+        "import sys, simlib.explorer; print({'torch', 'matplotlib', 'timm'} & set(sys.modules))"
+    )
+    assert printed.strip() == "set()"

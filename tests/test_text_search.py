@@ -1,0 +1,89 @@
+"""Words find pictures, are never taken for files, and are refused in a sentence if need be."""
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+from colour_names import ColourNames
+from PIL import Image
+
+import simlib
+
+matplotlib.use("agg")
+COLOURS = ["red", "green", "blue", "yellow"]
+
+
+class BareModel:
+    """What sentence-transformers' own models offer: encode, but no encode_text."""
+
+    def __init__(self):
+        self.seen = []
+
+    def encode(self, items, **_):
+        self.seen.extend(items)
+        return ColourNames().encode_text([item["text"] for item in items])
+
+
+@pytest.fixture
+def coloured_df(tmp_path):
+    paths = []
+    for name in COLOURS:
+        paths.append(str(tmp_path / f"{name}.png"))
+        Image.new("RGB", (20, 20), name).save(paths[-1])
+    frame = pd.DataFrame({"img_path": paths, "colour": COLOURS}, index=list("abcd"))
+    return simlib.embed(frame, ColourNames(), progress=False)
+
+
+@pytest.mark.parametrize("colour", COLOURS)
+def test_words_find_the_picture_that_they_describe(coloured_df, colour):
+    found = simlib.text_image_search(f"something {colour}", coloured_df, "colour_names", k=2)
+    assert found["rank"].tolist() == [1, 2]
+    assert coloured_df.at[found["index"].iloc[0], "colour"] == colour
+    assert found["cosine_similarity"].is_monotonic_decreasing
+
+
+def test_a_model_of_sentence_transformers_gets_text_that_can_only_be_text(coloured_df):
+    model = BareModel()
+    found = simlib.text_image_search("a red", coloured_df, "colour_names", k=1, model=model)
+    assert found["index"].tolist() == ["a"]
+    assert model.seen == [{"text": "a red"}]
+
+
+def test_a_model_of_another_dimension_is_named(coloured_df):
+    class Other(ColourNames):
+        def encode_text(self, texts):
+            return np.ones((len(texts), 7), dtype=np.float32)
+
+    with pytest.raises(ValueError, match="Other gives 7 values, .*'colour_names' have 4"):
+        simlib.text_image_search("red", coloured_df, "colour_names", model=Other())
+
+
+def test_an_encoder_without_words_is_refused_with_the_way_out(coloured_df):
+    pixels = simlib.load_encoder("pixels", size=(2, 2))
+    with pytest.raises(TypeError, match="PixelsEncoder can't encode text.*load_encoder"):
+        simlib.text_image_search("red", coloured_df, "colour_names", model=pixels)
+
+
+@pytest.mark.parametrize("text", ["", "   ", None])
+def test_an_empty_text_is_refused_for_a_bare_model_too(coloured_df, text):
+    with pytest.raises(ValueError, match="empty|nothing to encode"):
+        simlib.text_image_search(text, coloured_df, "colour_names", model=BareModel())
+
+
+def test_a_picture_and_words_meet_in_between(coloured_df):
+    encoder = ColourNames()
+    picture = Image.new("RGB", (20, 20), "red")
+    similarity = {}
+    for weight in (0.0, 0.5, 1.0):
+        vector = simlib.encode_query(encoder, "blue", image=picture, weight=weight)
+        assert np.isclose(np.linalg.norm(vector), 1)
+        found = simlib.nearest(coloured_df, "colour_names", vector, k=4).set_index("index")
+        similarity[weight] = found["cosine_similarity"]
+    assert similarity[0.0].idxmax() == "a" and similarity[1.0].idxmax() == "c"
+    assert similarity[0.0]["c"] < similarity[0.5]["c"] < similarity[1.0]["c"]
+
+
+@pytest.mark.parametrize("weight", [-0.1, 1.1])
+def test_a_weight_out_of_range_is_named(weight):
+    with pytest.raises(ValueError, match=f"weight={weight} must lie between 0"):
+        simlib.encode_query(ColourNames(), "red", image=Image.new("RGB", (2, 2)), weight=weight)
