@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 import threading
+import time
 import warnings
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -357,6 +358,29 @@ def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(picture_pat
 
     with pytest.raises(ValueError, match="other pictures or settings"):
         run(tmp_path / "killed", temperature=0.7)
+
+
+def test_a_training_killed_without_warning_goes_on_with_the_same_result(picture_paths, tmp_path):
+    """The same with a real SIGKILL: nothing gets a chance to tidy up."""
+    settings = dict(epochs=6, every=1, **TINY)
+    script = (
+        "import sys, time; from simlib.encoders.simclr import train\n"
+        "slow = lambda encoder: time.sleep(0.5) or {}\n"
+        f"train(sys.argv[2:], sys.argv[1], evaluate=slow, **{settings!r})"
+    )
+    killed = tmp_path / "killed"
+    arguments = [str(path) for path in picture_paths]
+    process = subprocess.Popen([sys.executable, "-c", script, str(killed), *arguments])
+    deadline = time.monotonic() + 120
+    while not (killed / "last.ckpt").exists() and time.monotonic() < deadline:
+        assert process.poll() is None, "the training ended before it could be killed"
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert (killed / "last.ckpt").exists() and not (killed / "simclr.safetensors").exists()
+    resumed = train(picture_paths, killed, **settings)
+    whole = train(picture_paths, tmp_path / "whole", **settings)
+    assert sha256_of(resumed) == sha256_of(whole)
 
 
 def test_ctrl_c_does_not_pass_for_a_finished_training(picture_paths, tmp_path):
