@@ -24,7 +24,7 @@ test: set-up
 # The exact versions, with hashes and no host, for all platforms; after a change of pyproject.toml.
 lock: set-up
 	@$(VENV)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
-		--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
+		--generate-hashes --no-header --no-annotate \
 		--quiet --output-file requirements.lock
 
 # The explorer in a real JupyterLab and a real browser; SIMLIB_BROWSER names one that is not found.

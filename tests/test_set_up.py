@@ -110,7 +110,7 @@ def test_too_little_disk_is_told_before_anything_is_installed(copy_of_project):
 def test_no_network_is_told_in_one_sentence(copy_of_project, monkeypatch):
     """A registry at a closed port of this machine stands for a network that is down."""
     for variable in ("PIP_INDEX_URL", "UV_DEFAULT_INDEX"):
-        monkeypatch.setenv(variable, "http://127.0.0.1:9/simple")
+        monkeypatch.setenv(variable, "http://127.0.0.1:9/")
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
     monkeypatch.setenv("PIP_FIND_LINKS", "")
     monkeypatch.setenv("PIP_NO_CACHE_DIR", "1")

