@@ -209,6 +209,13 @@ def test_a_missing_package_is_answered_with_the_command(monkeypatch):
         efficientnet_lite0.weights_path()
 
 
+def test_a_missing_library_is_answered_with_the_command(monkeypatch):
+    monkeypatch.setitem(sys.modules, "timm", None)  # import timm now fails as if it were not there
+    towhee_cnn.load_network.cache_clear()
+    with pytest.raises(ImportError, match="'towhee' needs the package timm.*pip install timm"):
+        simlib.load_encoder("towhee")
+
+
 def test_encoder_pipeline_and_bare_network_agree(towhee_encoder, varied_paths):
     pictures = [simlib.load_image(path) for path in varied_paths]
     found = towhee_encoder.encode(pictures)

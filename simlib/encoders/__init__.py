@@ -13,6 +13,9 @@ _CLASS_OF = {
     "clip": ("clip", "ClipEncoder"),
 }
 
+_PACKAGE_OF = {"pl_bolts": "lightning-bolts", "PIL": "pillow", "sklearn": "scikit-learn"}
+"""The packages whose name is not that of their module."""
+
 
 def load_encoder(
     name: str, weights: str = "compact", device: str | None = None, **options
@@ -56,5 +59,13 @@ def load_encoder(
     if name not in _CLASS_OF:
         raise ValueError(f"There is no encoder {name!r}; choose one of {sorted(_CLASS_OF)}.")
     module, class_name = _CLASS_OF[name]
-    encoder_class = getattr(import_module(f"simlib.encoders.{module}"), class_name)
-    return encoder_class(weights=weights, device=device, **options)
+    try:
+        encoder_class = getattr(import_module(f"simlib.encoders.{module}"), class_name)
+        return encoder_class(weights=weights, device=device, **options)
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        package = _PACKAGE_OF.get(missing, missing.replace("_", "-"))
+        raise ImportError(
+            f"The encoder {name!r} needs the package {package}, which is not installed. "
+            f"Run: python -m pip install {package}"
+        ) from error
