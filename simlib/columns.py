@@ -172,7 +172,7 @@ class Embeddings:
         step = max(1, CHUNK_BYTES // (4 * self.dim))
         for start in range(0, len(self), step):
             part = slice(start, min(start + step, len(self)))
-            yield part, self.matrix[part if self.rows is None else self.rows[part]]
+            yield part, self.take(part)
             forget_pages(self.matrix)
 
     def whole(self) -> np.ndarray:
@@ -180,7 +180,7 @@ class Embeddings:
         matrix = self.matrix.view(np.ndarray)
         return matrix if self.rows is None else matrix[self.rows]
 
-    def take(self, places: np.ndarray) -> np.ndarray:
+    def take(self, places: np.ndarray | slice) -> np.ndarray:
         """Return some of them, float32 ``(len(places), dim)``; places count from 0 to n - 1."""
         return self.matrix[places if self.rows is None else self.rows[places]]
 
@@ -192,6 +192,10 @@ class Embeddings:
                 norms[part] = np.sqrt(np.einsum("nd,nd->n", chunk, chunk, dtype=np.float64))
             self._norms = norms
         return self._norms
+
+    def have_direction(self) -> np.ndarray:
+        """Return which of them can be compared, bool ``(n,)``: not those zero or not finite."""
+        return np.isfinite(self.norms()) & (self.norms() > 0)
 
 
 class _Remembered:

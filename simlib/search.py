@@ -206,12 +206,11 @@ def top_k(
     >>> top_k(embeddings, embeddings, k=1, leave_own_out=True)[0].ravel()
     array([1, 0, 1])
     """
-    norms = gallery.norms()  # (n,)
-    rankable = np.isfinite(norms) & (norms > 0)
+    rankable = gallery.have_direction()  # (n,)
     available = int(rankable.sum()) - leave_own_out
     if not 1 <= k <= available:
         raise ValueError(f"k={k} is out of range: the gallery offers {available} neighbours.")
-    safe_norms = np.where(rankable, norms, 1)
+    safe_norms = np.where(rankable, gallery.norms(), 1)
     places = np.empty((len(queries), k), dtype=np.int64)
     similarities = np.empty((len(queries), k), dtype=np.float32)
     most = max(1, CHUNK_BYTES // (4 * len(gallery)))
@@ -243,9 +242,8 @@ def _float32_similarities(
     similarities = np.empty(len(embeddings))
     for part, chunk in embeddings.chunks():
         similarities[part] = chunk @ direction
-    norms = embeddings.norms()
-    rankable = np.isfinite(norms) & (norms > 0) & np.isfinite(similarities)
-    np.divide(similarities, norms, out=similarities, where=rankable)
+    rankable = embeddings.have_direction() & np.isfinite(similarities)
+    np.divide(similarities, embeddings.norms(), out=similarities, where=rankable)
     return similarities, rankable
 
 
@@ -291,8 +289,7 @@ def _as_vector(
             raise ValueError(
                 f"The row at label {query!r} has no embedding in {embedding_col!r}: {reason}"
             )
-        place = row[0] if embeddings.rows is None else embeddings.rows[row[0]]
-        vector = np.asarray(embeddings.matrix[place])
+        vector = embeddings.take(row)[0]
     elif isinstance(query, (str, os.PathLike)):
         vector = _encode(load_image(query), embedding_col, embeddings, encoder)
     else:

@@ -126,8 +126,7 @@ def _fixed_size_lists(embeddings: Embeddings, start: int, stop: int) -> pa.Array
     values = np.zeros((stop - start, embeddings.dim), dtype=np.float32)
     missing = np.ones(stop - start, dtype=bool)
     places = embeddings.positions[first:last] - start
-    rows = slice(first, last) if embeddings.rows is None else embeddings.rows[first:last]
-    values[places] = embeddings.matrix[rows]
+    values[places] = embeddings.take(slice(first, last))
     missing[places] = False
     return pa.FixedSizeListArray.from_arrays(
         pa.array(values.ravel()), embeddings.dim, mask=pa.array(missing)

@@ -10,10 +10,10 @@ import sys
 import tempfile
 import time
 import warnings
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from file_rights import as_somebody_else
 
 from simlib import folders
 from simlib.folders import MANIFEST_NAME, move_to_root_folder, undo_move_to_root_folder
@@ -492,19 +492,6 @@ def time_out(root):
 
 
 # Faults of the disk, and folders that came from elsewhere
-
-
-@contextmanager
-def as_somebody_else():
-    """Without the rights of the administrator, whom no file mode keeps out."""
-    administrator = os.geteuid() == 0
-    if administrator:
-        os.seteuid(65534)
-    try:
-        yield
-    finally:
-        if administrator:
-            os.seteuid(0)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from file_rights import as_somebody_else
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFile
@@ -417,19 +418,6 @@ def test_what_is_no_path_is_an_image_error_too(path):
     """A frame with a missing value in `img_path` must not end the job."""
     with pytest.raises(ImageError):
         load_image(path)
-
-
-@contextmanager
-def as_somebody_else():
-    """Without the rights of the administrator, whom no file mode keeps out."""
-    administrator = os.geteuid() == 0
-    if administrator:
-        os.seteuid(65534)
-    try:
-        yield
-    finally:
-        if administrator:
-            os.seteuid(0)
 
 
 @pytest.fixture
