@@ -1,52 +1,39 @@
 """The explorer: choose a picture or type words, and see what each strategy finds, side by side.
 
-:class:`SearchState` is the search: the query, the filters, what was found. :class:`Explorer` shows
-it with ipywidgets. The number of widgets hangs on what is visible, never on the catalogue's size:
-a cell is made once and shows another picture when it has to.
+:class:`Explorer` shows a :class:`simlib.explorer_state.SearchState` with ipywidgets. The number of
+widgets hangs on what is visible, never on the catalogue's size: a cell is made once and shows
+another picture when it has to.
 """
 
 from __future__ import annotations
 
-import base64
-import io
 import os
-import time
-import warnings
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from html import escape
 from itertools import islice
 from typing import NamedTuple
 
 import ipywidgets as widgets
-import numpy as np
 import pandas as pd
-from PIL import Image
 
-from simlib.columns import Embeddings, column_of_rows, encoder_of, require_column
 from simlib.encoders.base import Encoder
-from simlib.images import ImageError, decode_image, is_image_name, load_image, read_image_file
-from simlib.search import nearest
-
-MOST_NEIGHBOURS = 24
-"""The right end of the slider. So many are searched at once, so that the slider only shows more."""
+from simlib.explorer_state import (
+    MOST_NEIGHBOURS,
+    PICTURE,
+    Found,
+    SearchState,
+    pictures_below,
+    sentence,
+    shortened,
+)
+from simlib.images import ImageError, load_image
+from simlib.thumbnails import Thumbnails, data_uri, jpeg
 
 PAGE = 24
 """Pictures on one page of the catalogue."""
 
-MOST_LISTED = 2000
-"""So many pictures of a folder are listed; the rest is left out, with a sentence."""
-
-MOST_SECONDS = 5
-"""So long a folder is listed: someone may type ``/``."""
-
-HISTORY = 30
-"""So many queries one can go back."""
-
-FILTERS = ("category", "colour")
-FACTS = ("title", "category", "colour", "pattern", "department")
+_thumbnails = Thumbnails()  # ipywidgets lets go of no widget, so an explorer must not hold its own
 
 
 def explore(
@@ -54,8 +41,9 @@ def explore(
 ) -> Explorer:
     """Open the explorer: a query, and its neighbours by each strategy, side by side.
 
-    The query is a picture of the catalogue, a picture from a file, a folder or an upload, or, where
-    an encoder can read, words. A click on a neighbour makes it the query.
+    The query is a picture of the catalogue, a picture from a file, a folder or an upload; or, where
+    an encoder can read, words, alone or together with the picture (*this one, but blue*). A click
+    on a neighbour makes it the query.
 
     Parameters
     ----------
@@ -98,442 +86,6 @@ def explore(
     11
     """
     return Explorer(SearchState(image_df, columns, model))
-
-
-@dataclass(frozen=True)
-class Query:
-    """What is searched for: a row of the catalogue, a picture from outside, or words.
-
-    Attributes
-    ----------
-    name : str
-        What it is called on the page.
-    position : int or None
-        The row's position in the catalogue.
-    picture : bytes or None
-        A JPEG of a picture from outside, PICTURE pixels wide and high.
-    words : str or None
-    vectors : dict
-        Column → the query's embedding, ``(dim,)``; empty for a row, whose embeddings are there.
-    problems : dict
-        Column → the sentence that says why there is no embedding.
-    """
-
-    name: str
-    position: int | None = None
-    picture: bytes | None = None
-    words: str | None = None
-    vectors: dict[str, np.ndarray] = field(default_factory=dict, compare=False)
-    problems: dict[str, str] = field(default_factory=dict, compare=False)
-
-
-class Found(NamedTuple):
-    """What one strategy found: as :func:`simlib.nearest` returns it, ``index`` holding positions.
-
-    Where nothing could be compared, ``neighbours`` is empty and ``problem`` says why.
-    """
-
-    neighbours: pd.DataFrame
-    problem: str = ""
-
-
-class SearchState:
-    """The search behind the explorer; needs no browser.
-
-    Rows are named by their position in the frame, from 0 on. A ``choose_…`` that fails raises a
-    sentence (:class:`simlib.ImageError` or ValueError) and leaves everything as it was.
-
-    Attributes
-    ----------
-    query : Query
-    found : dict
-        Column → :class:`Found`, at most MOST_NEIGHBOURS each.
-    filters : dict
-        ``"category"`` or ``"colour"`` → the value that is let through, or None for all.
-    shown : numpy.ndarray
-        int64, the positions of the rows that pass the filters.
-    notice : str
-        What the user should know about the last step, such as a warning of the encoder.
-
-    Examples
-    --------
-    >>> frame = pd.DataFrame(
-    ...     {"img_path": ["a.jpg", "b.jpg", "c.jpg"], "own": [[1, 0], [0, 2], [3, 4]]}
-    ... )
-    >>> state = SearchState(frame, "own")
-    >>> state.found["own"].neighbours["index"].tolist()
-    [2, 1]
-    >>> state.choose_row(1)
-    >>> state.found["own"].neighbours["index"].tolist()
-    [2, 0]
-    """
-
-    def __init__(
-        self, image_df: pd.DataFrame, columns: str | Sequence[str], model: Encoder | None = None
-    ) -> None:
-        require_column(image_df, "img_path")
-        self.columns = list(dict.fromkeys([columns] if isinstance(columns, str) else columns))
-        if not self.columns:
-            raise ValueError("No embedding column is named; give at least one to search by.")
-        for column in self.columns:
-            require_column(image_df, column)
-        if len(image_df) == 0:
-            raise ValueError("The frame is empty: there is nothing to explore.")
-        if model is not None and not isinstance(model, Encoder):
-            raise TypeError(
-                f"{model!r} is not an encoder; make one with simlib.load_encoder(name) first."
-            )
-        if model is not None and model.column not in self.columns:
-            raise ValueError(
-                f"The model belongs to the column {model.column!r}, which is not among those to "
-                f"explore: {', '.join(self.columns)}."
-            )
-        self.labels = image_df.index
-        self.frame = image_df.reset_index(drop=True)
-        self._encoders: dict[str, Encoder | None] = {}
-        self._present: dict[str, np.ndarray] = {}
-        self._dims: dict[str, int] = {}
-        for column in self.columns:
-            embeddings = _shared_embeddings(self.frame, column)
-            own = model is not None and model.column == column
-            self._encoders[column] = model if own else encoder_of(embeddings)
-            self._present[column] = np.isin(np.arange(len(self.frame)), embeddings.positions)
-            self._dims[column] = embeddings.dim
-        self._values = {name: _as_text(self.frame[name]) for name in FILTERS if name in self.frame}
-        self._values = {name: values for name, values in self._values.items() if values.any()}
-        self._gallery = self.frame[["img_path", *self.columns]]
-        self._history: list[Query] = []
-        self.filters: dict[str, str | None] = dict.fromkeys(self._values)
-        self.shown = np.arange(len(self.frame))
-        self.notice = ""
-        self.query = self._row(0)
-        self.found: dict[str, Found] = {}
-        self._search()
-
-    @property
-    def reads_words(self) -> bool:
-        """Whether an encoder of one of the columns can encode text."""
-        return any(hasattr(encoder, "encode_text") for encoder in self._encoders.values())
-
-    @property
-    def can_go_back(self) -> bool:
-        return bool(self._history)
-
-    def choose_row(self, position: int) -> None:
-        """Search for a picture of the catalogue."""
-        if not 0 <= position < len(self.frame):
-            raise ValueError(f"There is no picture {position}; there are {len(self.frame)}.")
-        self.notice = ""
-        self._choose(self._row(int(position)))
-
-    def choose_file(self, path: str | os.PathLike[str]) -> None:
-        """Search for the picture of a file."""
-        self._choose_picture(read_image_file(path), os.fspath(path))
-
-    def choose_upload(self, data: bytes, name: str) -> None:
-        """Search for a picture by the content of its file."""
-        self._choose_picture(data, name)
-
-    def choose_words(self, words: str) -> None:
-        """Search for words, in the columns whose encoder can read."""
-        words = " ".join(words.split())
-        if not words:
-            raise ValueError("There are no words to search for. Type some, such as: a red dress")
-        if not self.reads_words:
-            raise ValueError(
-                "None of these columns can be searched by words: their encoders read only pictures."
-            )
-        vectors, problems = {}, {}
-        with warnings.catch_warnings(record=True) as heard:
-            warnings.simplefilter("always")
-            for column, encoder in self._encoders.items():
-                if hasattr(encoder, "encode_text"):
-                    vectors[column] = encoder.encode_text([words])[0]  # (dim,)
-                else:
-                    problems[column] = "Words can't be compared with this strategy's pictures."
-        notices = [str(each.message) for each in heard if issubclass(each.category, UserWarning)]
-        self.notice = " ".join(notices)
-        name = words if len(words) <= 200 else words[:200] + "…"
-        self._choose(Query(name, words=words, vectors=vectors, problems=problems))
-
-    def back(self) -> None:
-        """Search again for what was searched for before."""
-        if not self._history:
-            raise ValueError("This is the first query; there is none before it.")
-        self.notice = ""
-        self.query = self._history.pop()
-        self._search()
-
-    def filter_by(self, name: str, value: str | None) -> None:
-        """Let only rows through whose ``name`` is ``value``; all rows where it is None."""
-        if name not in self.filters:
-            raise ValueError(f"The catalogue can't be filtered by {name!r}.")
-        self.notice = ""
-        self.filters[name] = value
-        passes = np.ones(len(self.frame), dtype=bool)
-        for each, wanted in self.filters.items():
-            if wanted is not None:
-                passes &= self._values[each] == wanted
-        self.shown = np.flatnonzero(passes)
-        gallery = self.frame[["img_path", *self.columns]]
-        self._gallery = gallery if passes.all() else gallery[passes]
-        self._search()
-
-    def choices(self, name: str) -> list[str]:
-        """Return the values of a filter, sorted."""
-        return sorted(set(self._values[name]) - {""})
-
-    def dim(self, column: str) -> int:
-        """Return the number of values in an embedding of a column."""
-        return self._dims[column]
-
-    def path(self, position: int) -> object:
-        """Return where the picture of a row lies, as the catalogue has it."""
-        return self.frame["img_path"].iat[position]
-
-    def title(self, position: int) -> str:
-        """Return what a row is called: its title, else its category and colour, else its file."""
-        facts = self.facts(position)
-        words = [facts[name] for name in ("colour", "category") if name in facts]
-        return facts.get("title") or " ".join(words) or facts["file"]
-
-    def facts(self, position: int) -> dict[str, str]:
-        """Return what the catalogue says about a row, and its label."""
-        facts = {}
-        for name in FACTS:
-            value = self.frame[name].iat[position] if name in self.frame else None
-            if not _is_missing(value):
-                facts[name] = _shortened(value)
-        facts["file"] = _shortened(os.path.basename(str(self.path(position))))
-        facts["label"] = _shortened(self.labels[position])
-        return facts
-
-    def agreement(self, column: str, k: int) -> dict[str, int]:
-        """Return how many of the first ``k`` neighbours share the query's category and colour.
-
-        Empty where the query is no row of the catalogue.
-        """
-        position = self.query.position
-        if position is None:
-            return {}
-        positions = self.found[column].neighbours["index"].to_numpy(dtype=np.int64)[:k]
-        return {
-            name: int((values[positions] == values[position]).sum())
-            for name, values in self._values.items()
-            if values[position]
-        }
-
-    def _row(self, position: int) -> Query:
-        return Query(self.title(position), position=position)
-
-    def _choose_picture(self, data: bytes, path: str) -> None:
-        image = decode_image(data, path)
-        vectors, problems = {}, {}
-        for column, encoder in self._encoders.items():
-            if encoder is None:
-                problems[column] = (
-                    "It is not known which encoder made this column, so a picture from outside the "
-                    "catalogue can't be compared with it. Give explore(…, model=…) its encoder."
-                )
-                continue
-            try:
-                vectors[column] = encoder.encode([image])[0]  # (dim,)
-            except Exception as error:  # whatever a network may raise; the other strategies go on
-                problems[column] = sentence(error)
-        self.notice = ""
-        name = _shortened(os.path.basename(path) or path)
-        picture = jpeg(image, PICTURE)
-        self._choose(Query(name, picture=picture, vectors=vectors, problems=problems))
-
-    def _choose(self, query: Query) -> None:
-        if query == self.query:
-            return
-        self._history = [*self._history, self.query][-HISTORY:]
-        self.query = query
-        self._search()
-
-    def _search(self) -> None:
-        self.found = {}
-        for column in self.columns:
-            try:
-                self.found[column] = Found(self._nearest(column))
-            except ValueError as error:
-                nothing = pd.DataFrame({"rank": [], "index": [], "cosine_similarity": []})
-                self.found[column] = Found(nothing, sentence(error))
-
-    def _nearest(self, column: str) -> pd.DataFrame:
-        query, gallery = self.query, self._gallery
-        if column in query.problems:
-            raise ValueError(query.problems[column])
-        if not self._present[column][self.shown].any():
-            raise ValueError(
-                "No picture passes the filter."
-                if len(self.shown) == 0
-                else "No picture that passes the filter has an embedding here."
-            )
-        if query.position is None:
-            return nearest(gallery, column, query.vectors[column], MOST_NEIGHBOURS)
-        if not self._present[column][query.position]:
-            reason = self.frame["error"].iat[query.position] if "error" in self.frame else None
-            raise ValueError(
-                "The query has no embedding here" + ("." if _is_missing(reason) else f": {reason}")
-            )
-        if query.position in gallery.index:  # then it must not find itself
-            return nearest(gallery, column, query.position, MOST_NEIGHBOURS)
-        vector = self.frame[column].iat[query.position]
-        return nearest(gallery, column, vector, MOST_NEIGHBOURS)
-
-
-def _shared_embeddings(frame: pd.DataFrame, column: str) -> Embeddings:
-    """Return a column's embeddings; the user's own cells are first put into one matrix."""
-    embeddings = Embeddings.of(frame, column)
-    if not embeddings.matrix.flags.writeable:
-        return embeddings
-    # They would be put together anew at every query otherwise.
-    matrix = np.zeros((len(frame), embeddings.dim), dtype=np.float32)
-    matrix[embeddings.positions] = embeddings.matrix
-    present = np.isin(np.arange(len(frame)), embeddings.positions)
-    frame[column] = column_of_rows(matrix, present, frame.index)
-    return Embeddings.of(frame, column)
-
-
-def _as_text(values: pd.Series) -> np.ndarray:
-    """Return the values as strings, ``(n,)`` of dtype object, missing ones empty."""
-    return np.array(["" if _is_missing(value) else str(value) for value in values], dtype=object)
-
-
-def _is_missing(value: object) -> bool:
-    return pd.api.types.is_scalar(value) and bool(pd.isna(value))
-
-
-def _shortened(value: object) -> str:
-    text = " ".join(str(value).split())
-    return text if len(text) <= 120 else text[:120] + "…"
-
-
-def sentence(error: Exception) -> str:
-    """Return what an error says, for a reader who sees no traceback.
-
-    Examples
-    --------
-    >>> sentence(ValueError("There is nothing here."))
-    'There is nothing here.'
-    >>> sentence(ZeroDivisionError("division by zero"))
-    'ZeroDivisionError: division by zero'
-    """
-    said = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
-    if said and isinstance(error, (ValueError, KeyError)):
-        return said
-    return f"{type(error).__name__}: {said}" if said else f"{type(error).__name__}."
-
-
-def pictures_below(folder: str | os.PathLike[str]) -> tuple[list[str], bool]:
-    """Return the paths of pictures below a folder, and whether these are all of them.
-
-    Unlike :func:`simlib.images.find_pictures` it ends: after MOST_LISTED pictures or MOST_SECONDS.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> folder = tempfile.TemporaryDirectory()
-    >>> open(os.path.join(folder.name, "shoe.jpg"), "w").close()
-    >>> paths, all_of_them = pictures_below(folder.name)
-    >>> [os.path.basename(path) for path in paths], all_of_them
-    (['shoe.jpg'], True)
-    >>> folder.cleanup()
-    """
-    deadline = time.monotonic() + MOST_SECONDS
-    found: list[str] = []
-    for parent, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += [os.path.join(parent, name) for name in sorted(files) if is_image_name(name)]
-        if len(found) > MOST_LISTED or time.monotonic() > deadline:
-            return found[:MOST_LISTED], False
-    return found, True
-
-
-# ---- What the browser shows ----
-
-THUMBNAIL = 112
-"""Width and height of a thumbnail, in pixels."""
-
-PICTURE = 256
-"""Width and height of the query's picture, in pixels."""
-
-MOST_THUMBNAILS = 2000
-"""So many thumbnails are kept, the ones shown last: about 5 MB, whatever is opened how often."""
-
-UNREADABLE = "data:image/svg+xml;base64," + base64.b64encode(
-    b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 100"><rect width="100" height="100" '
-    b'fill="lightgrey"/><path d="M0 0L100 100M0 100L100 0" stroke="grey" stroke-width="2"/></svg>'
-).decode("ascii")
-
-
-def jpeg(image: Image.Image, side: int) -> bytes:
-    """Return a picture as a square JPEG of ``side`` × ``side`` pixels, white around the picture."""
-    scale = side / max(image.size)
-    width, height = (max(1, round(length * scale)) for length in image.size)
-    small = image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=2.0)
-    square = Image.new("RGB", (side, side), "white")
-    square.paste(small, ((side - width) // 2, (side - height) // 2))
-    file = io.BytesIO()
-    square.save(file, "JPEG", quality=85)
-    return file.getvalue()
-
-
-def data_uri(picture: bytes | None) -> str:
-    """Return an address that holds a JPEG itself; a crossed-out area for None."""
-    if picture is None:
-        return UNREADABLE
-    return "data:image/jpeg;base64," + base64.b64encode(picture).decode("ascii")
-
-
-class Thumbnails:
-    """Small JPEGs of pictures, made when first asked for; the ones asked for last are kept.
-
-    A file that has changed since gets a new one.
-
-    Examples
-    --------
-    >>> thumbnails = Thumbnails()
-    >>> thumbnails.get("no such picture.jpg") is None
-    True
-    """
-
-    def __init__(self, most: int = MOST_THUMBNAILS) -> None:
-        self.most = most
-        self._kept: OrderedDict[object, bytes | None] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._kept)
-
-    @property
-    def nbytes(self) -> int:
-        return sum(len(picture) for picture in self._kept.values() if picture is not None)
-
-    def get(self, path: object) -> bytes | None:
-        """Return the thumbnail, or None for a picture that can't be opened."""
-        key = path if isinstance(path, str) else repr(path), _last_change(path)
-        if key not in self._kept:
-            try:
-                # Opened somewhat larger, so that the last step is a clean one.
-                self._kept[key] = jpeg(load_image(path, 2 * THUMBNAIL), THUMBNAIL)
-            except ImageError:
-                self._kept[key] = None
-        self._kept.move_to_end(key)
-        while len(self._kept) > self.most:
-            self._kept.popitem(last=False)
-        return self._kept[key]
-
-
-def _last_change(path: object) -> int | None:
-    try:
-        return os.stat(path).st_mtime_ns
-    except (OSError, TypeError, ValueError):
-        return None  # there is no such file, or it is not even a path
-
-
-_thumbnails = Thumbnails()  # ipywidgets lets go of no widget, so an explorer must not hold its own
 
 
 class Cell(NamedTuple):
@@ -714,6 +266,17 @@ class Explorer(widgets.VBox):
         state = self.state
         self.words = _text("Words", "such as: a red dress")
         self.search = _button("Search", "Search for these words")
+        self.together = widgets.Checkbox(
+            value=False, description="with the picture", indent=False,
+            tooltip="Search for the last picture and the words together: this one, but blue",
+            layout=widgets.Layout(width="auto"),
+        )
+        self.weight = widgets.FloatSlider(
+            value=0.5, min=0, max=1, step=0.05, description="Their share",
+            readout_format=".2f", continuous_update=False,
+            style={"description_width": "initial"}, layout=widgets.Layout(width="300px"),
+        )
+        self.weight.layout.display = "none"
         self.path = _text("File or folder", "the path of a picture or a folder")
         self.browse = _button("Open", "Search for this picture, or show this folder's pictures")
         self.upload = widgets.FileUpload(
@@ -735,6 +298,8 @@ class Explorer(widgets.VBox):
         }
         self.words.observe(lambda _: self._try(self._find_words), "value")
         self.search.on_click(lambda _: self._try(self._find_words))
+        self.together.observe(lambda _: self._try(self._show_weight), "value")
+        self.weight.observe(lambda _: self._try(self._find_words), "value")
         self.path.observe(lambda _: self._try(self._open_path), "value")
         self.browse.on_click(lambda _: self._try(self._open_path))
         self.upload.observe(lambda _: self._try(self._take_upload), "value")
@@ -744,7 +309,8 @@ class Explorer(widgets.VBox):
             dropdown.observe(partial(self._filtered, name), "value")
 
     def _bars(self) -> list[widgets.Widget]:
-        words = [self.words, self.search] if self.state.reads_words else []
+        words = [self.words, self.together, self.weight, self.search]
+        words = words if self.state.reads_words else []
         return [
             _bar(self.previous, self.next, self.page, self._pages, self.catalogue),
             self.grid,
@@ -782,7 +348,14 @@ class Explorer(widgets.VBox):
         return self._summary()
 
     def _find_words(self) -> str:
-        return self._choose(self.state.choose_words, self.words.value)
+        find = partial(
+            self.state.choose_words, with_picture=self.together.value, weight=self.weight.value
+        )
+        return self._choose(find, self.words.value)
+
+    def _show_weight(self) -> str | None:
+        self.weight.layout.display = None if self.together.value else "none"
+        return self._find_words() if self.words.value.strip() else None
 
     def _open_path(self) -> str:
         path = os.path.expanduser(self.path.value.strip().strip("\"'"))
@@ -837,7 +410,8 @@ class Explorer(widgets.VBox):
 
     def _summary(self) -> str:
         state, count = self.state, len(self.state.frame)
-        quoted = f"the words “{state.query.name}”" if state.query.words else state.query.name
+        only_words = state.query.words and not state.query.is_picture
+        quoted = f"the words “{state.query.name}”" if only_words else state.query.name
         among = f"{count:,} pictures"
         if len(state.shown) < count:
             among = f"{len(state.shown):,} of {among} that pass the filter"
@@ -917,7 +491,7 @@ class Explorer(widgets.VBox):
 
     def _query_html(self) -> str:
         query, facts = self.state.query, {}
-        if query.words is not None:
+        if not query.is_picture:
             shown = f"<blockquote>{escape(query.name)}</blockquote>"
         else:
             picture = query.picture
@@ -929,8 +503,10 @@ class Explorer(widgets.VBox):
                 except ImageError as error:
                     facts["picture"] = str(error)
             else:
-                facts["file"] = query.name
+                facts["file"] = (query.alone or query).name
             shown = f'<img src="{data_uri(picture)}" alt="{escape("Query: " + query.name)}">'
+            if query.words is not None:
+                facts = {"together with": f"“{shortened(query.words)}”", **facts}
         rows = [
             f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>"
             for name, value in facts.items()

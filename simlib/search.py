@@ -146,13 +146,36 @@ def encode_query(
         raise ValueError("There is nothing to encode: give a text, a picture, or both.")
     if not 0 <= weight <= 1:
         raise ValueError(f"weight={weight} must lie between 0 (picture) and 1 (text).")
-    parts = []
-    if text is not None:
-        parts.append((1 if image is None else weight, _encode_text(model, text)))
-    if image is not None:
-        parts.append((1 if text is None else 1 - weight, model.encode([image])[0]))
-    vector = sum(share * part / np.linalg.norm(part) for share, part in parts)
-    return np.asarray(vector / np.linalg.norm(vector), dtype=np.float32)
+    words = None if text is None else _encode_text(model, text)  # (dim,)
+    picture = None if image is None else model.encode([image])[0]  # (dim,)
+    if words is None or picture is None:
+        only = picture if words is None else words
+        return np.asarray(only / np.linalg.norm(only), dtype=np.float32)
+    return combine(picture, words, weight)
+
+
+def combine(picture: np.ndarray, words: np.ndarray, weight: float) -> np.ndarray:
+    """Return the embedding of a picture and a text together: what both point to.
+
+    Parameters
+    ----------
+    picture, words : numpy.ndarray
+        Embeddings ``(dim,)`` in one space, of any length but zero.
+    weight : float
+        The share of the words, from 0 to 1.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32 ``(dim,)``, of length 1.
+
+    Examples
+    --------
+    >>> combine(np.array([3.0, 0.0]), np.array([0.0, 0.5]), weight=0.5).round(2)
+    array([0.71, 0.71], dtype=float32)
+    """
+    both = (1 - weight) * picture / np.linalg.norm(picture) + weight * words / np.linalg.norm(words)
+    return np.asarray(both / np.linalg.norm(both), dtype=np.float32)
 
 
 def _encode_text(model: object, text: str) -> np.ndarray:

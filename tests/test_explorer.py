@@ -15,14 +15,9 @@ from PIL import Image
 
 import simlib
 from simlib.columns import Embeddings
-from simlib.explorer import (
-    MOST_NEIGHBOURS,
-    PAGE,
-    SearchState,
-    Thumbnails,
-    explore,
-    pictures_below,
-)
+from simlib.explorer import PAGE, explore
+from simlib.explorer_state import MOST_NEIGHBOURS, SearchState, pictures_below
+from simlib.thumbnails import Thumbnails
 
 COLUMNS = ["average_colours", "colour_names"]
 COLOURS = ["red", "lime", "blue", "yellow"]
@@ -124,6 +119,40 @@ def test_words_find_pictures_in_the_columns_that_can_be_compared_with_words(cata
     assert state.notice == ""
 
 
+def test_a_picture_and_words_are_searched_together(catalogue):
+    state = SearchState(catalogue, COLUMNS)
+    state.choose_row(0)  # a red shoe
+    state.choose_words("blue", with_picture=True, weight=0.5)
+    found = state.found["colour_names"].neighbours
+    assert set(catalogue["colour"].iloc[found["index"].head(7)]) == {"red", "blue"}
+    assert 0 not in set(found["index"]) and found["rank"].tolist() == list(range(1, 16))
+    picture = simlib.load_image(catalogue["img_path"].iloc[0])
+    both = simlib.encode_query(ColourNames(), "blue", picture)
+    expected = simlib.nearest(catalogue, "colour_names", both, 16)
+    others = expected["cosine_similarity"][expected["index"] != catalogue.index[0]]
+    np.testing.assert_allclose(found["cosine_similarity"], others, atol=1e-6)
+    assert "Words can't be compared" in state.found["average_colours"].problem
+    state.choose_words("yellow", with_picture=True, weight=1)  # the same picture, other words
+    best = state.found["colour_names"].neighbours["index"].head(4)
+    assert catalogue["colour"].iloc[best].tolist() == ["yellow"] * 4
+    assert state.query.alone.position == 0
+    state.choose_words("yellow", with_picture=True, weight=0)
+    best = state.found["colour_names"].neighbours["index"].head(3)
+    assert catalogue["colour"].iloc[best].tolist() == ["red"] * 3
+    state.back()
+    assert state.query.weight == 1
+
+
+def test_words_are_added_to_the_picture_that_was_chosen_last(catalogue):
+    state = SearchState(catalogue, COLUMNS)
+    state.choose_upload(as_file("red"), "mine.png")
+    state.choose_words("yellow")
+    state.choose_words("blue", with_picture=True)
+    assert state.query.name == "mine.png + “blue”"
+    best = state.found["colour_names"].neighbours["index"].head(8)
+    assert set(catalogue["colour"].iloc[best]) == {"red", "blue"}
+
+
 def test_a_picture_from_outside_is_encoded_once_by_each_columns_encoder(catalogue, tmp_path):
     encoder = AverageColours()
     state = SearchState(simlib.embed(catalogue, encoder, progress=False), COLUMNS)
@@ -212,7 +241,7 @@ def test_a_folder_is_listed_below_but_not_for_ever(tmp_path, monkeypatch):
     paths, all_of_them = pictures_below(tmp_path)
     assert [Path(path).relative_to(tmp_path).as_posix() for path in paths] == ["b.jpg", "a/2.PNG"]
     assert all_of_them
-    monkeypatch.setattr("simlib.explorer.MOST_LISTED", 1)
+    monkeypatch.setattr("simlib.explorer_state.MOST_LISTED", 1)
     paths, all_of_them = pictures_below(tmp_path)
     assert len(paths) == 1 and not all_of_them
 
@@ -263,6 +292,20 @@ def test_a_click_in_the_grid_makes_it_the_query_on_every_page(catalogue):
     explorer.page.value = 1
     explorer.grid.visible[3].click()
     assert explorer.state.query.position == 3 and explorer.previous.disabled
+
+
+def test_this_one_but_blue_is_a_tick_beside_the_words(explorer):
+    assert explorer.weight.layout.display == "none"
+    explorer.grid.visible[1].click()
+    explorer.together.value = True
+    assert explorer.weight.layout.display is None
+    explorer.words.value = "blue"
+    assert explorer.state.query.alone.position == 1 and "“blue”" in explorer._query.value
+    assert "+ “blue”" in explorer.status.value and "<img" in explorer._query.value
+    explorer.weight.value = 1
+    assert texts(explorer.shelves["colour_names"])[0] == "1.00\nshoe no. 2"  # a blue one
+    explorer.together.value = False
+    assert explorer.state.query.alone is None and explorer.state.query.words == "blue"
 
 
 def test_the_slider_shows_as_many_neighbours_in_order_with_their_similarity(explorer):

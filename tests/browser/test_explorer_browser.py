@@ -236,6 +236,24 @@ def test_words_find_pictures_and_wrong_ones_a_sentence(page):
     screenshot(page, "words")
 
 
+def test_this_one_but_blue(page):
+    shelf(page, 0).nth(2).click()
+    expect(query(page)).to_have_attribute("alt", re.compile("Query: "))
+    words = page.get_by_label("Words")
+    words.fill("blue")
+    page.get_by_label("with the picture").check()
+    expect(status(page)).to_contain_text("+ “blue”, among 60 pictures")
+    expect(page.locator(".simlib-query img")).to_have_count(1)
+    expect(page.locator(".simlib-query")).to_contain_text("together with")
+    handle = page.get_by_role("slider").first
+    handle.focus()
+    page.keyboard.press("End")  # the words alone count
+    expect(shelf(page, 2).first).to_have_attribute("title", having("colour: blue"))
+    screenshot(page, "picture-and-words")
+    page.get_by_label("with the picture").uncheck()
+    expect(query(page)).to_have_text("blue")
+
+
 def test_an_upload_and_a_path_become_the_query(page, tmp_path):
     Image.new("RGB", (300, 200), "blue").save(tmp_path / "blue.png")
     (tmp_path / "bad.jpg").write_bytes(b"not a picture")
