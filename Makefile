@@ -18,14 +18,29 @@ lab: set-up
 		$(shell [ "$$(id -u)" = 0 ] && echo --allow-root) \
 		$(shell [ -z "$$DISPLAY$$WAYLAND_DISPLAY" ] && [ "$$(uname)" = Linux ] && echo --no-browser)
 
+# Each notebook and each file of tests stays with one process, so that its kernel and data are shared.
 test: set-up
-	@$(VENV)/python -m pytest --nbval
+	@$(VENV)/python -m pytest --nbval -n logical --maxprocesses 4 --dist loadfile
 
 # The exact versions, with hashes and no host, for all platforms; after a change of pyproject.toml.
 lock: set-up
-	@$(VENV)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
-		--generate-hashes --no-header --no-annotate \
+	@$(VENV)/uv pip compile pyproject.toml --extra notebooks --extra setup --extra tests \
+		--universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		--quiet --output-file requirements.lock
+
+# The notebooks on another catalogue (a folder, digikala, clothing); the outcome is in results/.
+.PHONY: notebooks-on
+notebooks-on: set-up
+	@[ -n "$(CATALOGUE)" ] || { echo "Name it: make notebooks-on CATALOGUE=path/to/photos"; exit 1; }
+	@$(VENV)/python tools/run_notebooks.py --on "$(CATALOGUE)"
+
+# The shards on Ray: two workers, one of which is killed.
+.PHONY: test-ray
+test-ray: set-up
+	@$(VENV)/python -c "import ray" 2>/dev/null || \
+		$(VENV)/python -m pip install --quiet ray || \
+		{ echo "Ray can't be installed. Connect to the internet and run: make test-ray"; exit 1; }
+	@SIMLIB_RAY_TESTS=1 $(VENV)/python -m pytest tests/ray_engine
 
 # The explorer in a real JupyterLab and a real browser; SIMLIB_BROWSER names one that is not found.
 .PHONY: test-browser

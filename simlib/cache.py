@@ -6,6 +6,7 @@ carries its checksum, so that a damaged one is noticed and computed again.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import sqlite3
@@ -52,8 +53,9 @@ def home_folder() -> Path:
 class EmbeddingCache:
     """The embeddings of one encoder's recipe, by the SHA-256 of the picture's file.
 
-    A cache never stops the work: a file that is damaged is set aside and made anew, and one that
-    can't be written (a read-only folder, a full disk) is done without, with one warning.
+    A cache never stops the work: a file that is damaged is set aside and made anew, one that can't
+    be written (a read-only folder) is read, and where nothing can be kept (a full disk) it is done
+    without, with one warning.
 
     Examples
     --------
@@ -68,21 +70,44 @@ class EmbeddingCache:
     def __init__(self, recipe: str, folder: str | os.PathLike | None = None) -> None:
         folder = home_folder() / "embeddings" if folder is None else Path(folder)
         self.path = folder / f"{hashlib.sha256(recipe.encode()).hexdigest()[:32]}.sqlite"
+        self._recipe = recipe
         self._connection: sqlite3.Connection | None = None
+        self._inode: int | None = None
+        self._cannot_write: Exception | None = None
         try:
-            self._open(recipe)
+            self._open()
         except (OSError, *FAILURES) as error:
             self._do_without(error)
 
-    def _open(self, recipe: str) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+    def _open(self) -> None:
         try:
-            self._connection = _connect(self.path, recipe)
-        except FAILURES as error:
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF in NOT_THE_FILES_FAULT:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                self._connection = _connect(self.path, self._recipe)
+            except FAILURES as error:
+                if _is_not_the_files_fault(error):
+                    raise
+                self._set_aside()
+                self._connection = _connect(self.path, self._recipe)
+            self._inode = os.stat(self.path).st_ino
+        except (OSError, *FAILURES) as error:
+            if not self.path.is_file():
                 raise
-            self.path.replace(self.path.with_suffix(".damaged"))
-            self._connection = _connect(self.path, recipe)
+            self._connection = _connect(self.path, self._recipe, read_only=True)
+            self._cannot_write = error  # said when there is something to write
+
+    def _begin_anew(self, error: Exception) -> None:
+        """Set a damaged file aside, unless another process has done so, and open a new one."""
+        if _is_not_the_files_fault(error) or self._cannot_write is not None:
+            raise error
+        self.close()
+        with contextlib.suppress(FileNotFoundError):
+            if os.stat(self.path).st_ino == self._inode:
+                self._set_aside()
+        self._open()
+
+    def _set_aside(self) -> None:
+        self.path.replace(self.path.with_suffix(".damaged"))
 
     def _do_without(self, error: Exception) -> None:
         self.close()
@@ -106,8 +131,8 @@ class EmbeddingCache:
             try:
                 rows = self._connection.execute(query, list(part)).fetchall()
             except FAILURES as error:
-                self._do_without(error)
-                break
+                self._recover(error)
+                continue
             for digest, embedding, checksum in rows:
                 if _is_sound(digest, embedding, checksum):
                     found[digest] = np.frombuffer(embedding, dtype="<f4")
@@ -120,26 +145,44 @@ class EmbeddingCache:
         try:
             return self._connection.execute("SELECT 1 FROM embeddings LIMIT 1").fetchone() is None
         except FAILURES as error:
-            self._do_without(error)
+            self._recover(error)
             return True
 
     def put(self, digests: Sequence[bytes], embeddings: np.ndarray) -> None:
         """Keep the rows of float32 ``(n, dim)`` under their digests; all of them or none."""
         if self._connection is None:
             return
+        if self._cannot_write is not None:
+            self._do_without(self._cannot_write)
+            return
         rows = [
             (digest, row.tobytes(), _checksum(digest, row.tobytes()))
             for digest, row in zip(digests, embeddings.astype("<f4", copy=False), strict=True)
         ]
+        for is_last_try in (False, True):
+            try:
+                with self._connection:
+                    self._connection.executemany("REPLACE INTO embeddings VALUES (?, ?, ?)", rows)
+                return
+            except FAILURES as error:
+                if is_last_try:
+                    self._do_without(error)
+                else:
+                    self._recover(error)
+            if self._connection is None:
+                return
+
+    def _recover(self, error: Exception) -> None:
+        """Go on with a new file where this one is damaged, and without one otherwise."""
         try:
-            with self._connection:
-                self._connection.executemany("REPLACE INTO embeddings VALUES (?, ?, ?)", rows)
-        except FAILURES as error:
-            self._do_without(error)
+            self._begin_anew(error)
+        except (OSError, *FAILURES) as still:
+            self._do_without(still)
 
     def close(self) -> None:
         if self._connection is not None:
-            self._connection.close()
+            with contextlib.suppress(*FAILURES):
+                self._connection.close()
             self._connection = None
 
 
@@ -158,21 +201,36 @@ def _is_sound(digest: object, embedding: object, checksum: object) -> bool:
     return whole and _checksum(digest, embedding) == checksum
 
 
-def _connect(path: Path, recipe: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=30)
+def _is_not_the_files_fault(error: Exception) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in NOT_THE_FILES_FAULT
+
+
+def _connect(path: Path, recipe: str, read_only: bool = False) -> sqlite3.Connection:
+    """Open a file, and make sure that it is one of ours.
+
+    Its inside is not looked through, which would take long for a large one: SQLite notices at once
+    that a file was cut short, and other damage when it comes across it; the checksum of each row
+    does the rest.
+    """
+    if path.is_file():
+        with open(path, "rb") as file:
+            header = file.read(20)
+        if header and not set(header[18:20]) <= {1, 2}:
+            raise sqlite3.DatabaseError("the header is damaged")  # SQLite would call it read-only
+    if read_only:
+        connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", timeout=30, uri=True)
+    else:
+        connection = sqlite3.connect(path, timeout=30)
     try:
-        # Finds a file that was cut short; takes milliseconds for thousands of embeddings.
-        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-        if verdict != "ok":
-            raise sqlite3.DatabaseError(verdict)
-        with connection:
-            connection.execute(
-                "CREATE TABLE IF NOT EXISTS embeddings "
-                "(digest BLOB PRIMARY KEY, embedding BLOB NOT NULL, checksum INTEGER NOT NULL)"
-            )
-            connection.execute("SELECT digest, embedding, checksum FROM embeddings LIMIT 0")
-            connection.execute("CREATE TABLE IF NOT EXISTS recipe (text TEXT PRIMARY KEY)")
-            connection.execute("INSERT OR IGNORE INTO recipe VALUES (?)", (recipe,))
+        if not read_only:
+            with connection:
+                connection.execute(
+                    "CREATE TABLE IF NOT EXISTS embeddings "
+                    "(digest BLOB PRIMARY KEY, embedding BLOB NOT NULL, checksum INTEGER NOT NULL)"
+                )
+                connection.execute("CREATE TABLE IF NOT EXISTS recipe (text TEXT PRIMARY KEY)")
+                connection.execute("INSERT OR IGNORE INTO recipe VALUES (?)", (recipe,))
+        connection.execute("SELECT digest, embedding, checksum FROM embeddings LIMIT 0")
     except BaseException:
         connection.close()
         raise

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from simlib.downloads import fetch_archive
 from simlib.images import find_pictures
 
 SAMPLE_FOLDER = Path(__file__).parents[1] / "data" / "sample"
@@ -17,6 +16,8 @@ CLOTHING = (
     "https://github.com/alexeygrigorev/clothing-dataset-small/archive/"
     f"{CLOTHING_COMMIT}.tar.gz"
 )
+CLOTHING_PICTURES = 3_781
+INSTEAD = "load_catalogue('sample') works offline."
 
 
 def load_catalogue(source: str | os.PathLike = "sample") -> pd.DataFrame:
@@ -46,7 +47,10 @@ def load_catalogue(source: str | os.PathLike = "sample") -> pd.DataFrame:
     FileNotFoundError
         If the folder does not exist or holds no picture.
     ConnectionError
-        If a catalogue has to be downloaded and can't be.
+        If a catalogue has to be downloaded and can't be: within five seconds where there is no
+        network, and with the steps to get a token where Kaggle asks for one.
+    ValueError
+        If what was downloaded is damaged or could do harm.
 
     Examples
     --------
@@ -59,9 +63,17 @@ def load_catalogue(source: str | os.PathLike = "sample") -> pd.DataFrame:
     if source == "sample":
         return _sample()
     if source == "digikala":
-        return _folder(_download_digikala()).rename(columns={"category": "colour"})
+        from simlib.kaggle import fetch_kaggle
+
+        folder = fetch_kaggle(DIGIKALA, "The Digikala catalogue", INSTEAD)
+        return _folder(folder).rename(columns={"category": "colour"})
     if source == "clothing":
-        return _folder(fetch_archive(CLOTHING, f"clothing-{CLOTHING_COMMIT[:12]}"))
+        from simlib.downloads import fetch_archive
+
+        name = f"clothing-{CLOTHING_COMMIT[:12]}"
+        return _folder(
+            fetch_archive(CLOTHING, name, "The clothing catalogue", INSTEAD, CLOTHING_PICTURES)
+        )
     # Absolute, so that the paths still hold when a notebook changes its folder.
     return _folder(Path(source).expanduser().absolute())
 
@@ -94,16 +106,3 @@ def _folder(root: Path) -> pd.DataFrame:
             "category": [path.parent.name if path.parent != root else None for path in paths],
         }
     )
-
-
-def _download_digikala() -> Path:
-    import kagglehub
-
-    try:
-        return Path(kagglehub.dataset_download(DIGIKALA))
-    except Exception as error:  # kagglehub raises what its HTTP client does, and types of its own
-        raise ConnectionError(
-            f"The Digikala catalogue could not be downloaded from Kaggle ({type(error).__name__}: "
-            f"{error}). Connect to the internet and try again, or use load_catalogue('sample'), "
-            "which works offline."
-        ) from error

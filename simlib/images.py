@@ -331,6 +331,8 @@ def _decode(file: IO[bytes], max_side: int) -> Image.Image:
         picture.verify()  # the checksums, which load() leaves out: a half-fetched file may be whole
         file.seek(0)  # in length, with zeros for the rest
         picture = plugin(file)
+    if isinstance(picture, TiffImageFile):
+        _check_rows(picture)
     if isinstance(picture, JpegImageFile):
         _check_scans(picture, file)
         if max(picture.size) > max_side:
@@ -457,6 +459,17 @@ def _check_scans(picture: JpegImageFile, file: IO[bytes]) -> None:
         )
 
 
+def _check_rows(picture: TiffImageFile) -> None:
+    """Refuse a TIFF that stores fewer rows than it claims: Pillow would fill up with black."""
+    width, height = picture.size
+    areas = (extents for _, extents, *_ in picture.tile if extents is not None)
+    stored = sum((right - left) * (lower - upper) for left, upper, right, lower in areas)
+    if stored < width * height:
+        raise _Refused(
+            f"it is cut short or damaged (of {width * height:,} pixels {stored:,} are stored)"
+        )
+
+
 def _orientation(picture: Image.Image) -> int:
     try:
         return picture.getexif().get(_EXIF_ORIENTATION, 1)
@@ -493,34 +506,51 @@ def _scale_transparent_colour(picture: Image.Image, bits: int) -> None:
 
 def _to_8_bit(picture: Image.Image) -> Image.Image:
     """Greyscale of more than 8 bits as mode L, or LA where one of its values is transparent."""
-    values = np.asarray(picture)  # (height, width), uint16, int32 or float32
-    low, white = 0.0, 65535.0
     tags = getattr(picture, "tag_v2", {})  # a TIFF has them
+    low, white = 0.0, 65535.0
     if picture.mode.startswith("I;16"):
-        values = values.astype(np.float32)
         if tags.get(_TIFF_BITS_PER_SAMPLE) == (12,):
             white = 4095.0
     elif picture.mode == "F" or tags:  # (16-bit PPM, and PNG in older Pillow, are of mode I)
-        finite = np.isfinite(values)
-        values = np.where(finite, values, 0).astype(np.float64)
-        low = float(values.min(where=finite, initial=np.inf))
-        high = float(values.max(where=finite, initial=-np.inf))
-        if low > high:  # all of it is NaN
-            low, white = 0.0, 1
-        elif low >= 0 and high <= 255:
-            low, white = 0.0, 1 if picture.mode == "F" and high <= 1 else 255
-        elif picture.mode == "I" and low >= 0 and high <= 65535:
-            low, white = 0.0, 65535
-        else:
-            white = max(high, np.nextafter(low, np.inf))
-    scaled = (np.clip(values, low, white) - low) * (255 / (white - low)) + 0.5
-    grey = scaled.astype(np.uint8)  # (height, width)
+        low, white = _black_and_white(picture)
+    grey = np.empty((picture.height, picture.width), dtype=np.uint8)
+    for rows, values in _strips(picture):
+        finite = np.where(np.isfinite(values), values, 0.0)  # float64
+        grey[rows] = (np.clip(finite, low, white) - low) * (255 / (white - low)) + 0.5
     if tags.get(_TIFF_PHOTOMETRIC) == 0:  # WhiteIsZero
         grey = 255 - grey
     image = Image.fromarray(grey)
     if isinstance(transparent := picture.info.get("transparency"), int):
-        image.putalpha(Image.fromarray(np.where(values == transparent, 0, 255).astype(np.uint8)))
+        alpha = np.empty_like(grey)
+        for rows, values in _strips(picture):
+            alpha[rows] = np.where(values == transparent, 0, 255)
+        image.putalpha(Image.fromarray(alpha))
     return image
+
+
+def _strips(picture: Image.Image) -> Iterator[tuple[slice, np.ndarray]]:
+    """The values of a picture some rows at a time, which takes a fraction of the memory."""
+    step = max(1, 2**20 // picture.width)
+    for top in range(0, picture.height, step):
+        bottom = min(top + step, picture.height)
+        strip = np.asarray(picture.crop((0, top, picture.width, bottom)))  # uint16, int32, float32
+        yield slice(top, bottom), strip
+
+
+def _black_and_white(picture: Image.Image) -> tuple[float, float]:
+    """What is black and what is white in a picture that does not say."""
+    low, high = np.inf, -np.inf
+    for _, values in _strips(picture):
+        finite = values[np.isfinite(values)]
+        if len(finite):
+            low, high = min(low, float(finite.min())), max(high, float(finite.max()))
+    if low > high:  # all of it is NaN
+        return 0.0, 1.0
+    if low >= 0 and high <= 255:
+        return 0.0, 1.0 if picture.mode == "F" and high <= 1 else 255.0
+    if picture.mode == "I" and low >= 0 and high <= 65535:
+        return 0.0, 65535.0
+    return low, max(high, float(np.nextafter(low, np.inf)))
 
 
 def _reason(error: Exception) -> str:

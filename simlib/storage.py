@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import glob
 import os
+import time
 import uuid
 from pathlib import Path
 
@@ -14,6 +17,8 @@ import pyarrow.parquet as pq
 from simlib.columns import Embeddings, column_of_rows
 
 ROW_GROUP_BYTES = 64 * 2**20
+LEFTOVER_SECONDS = 3600
+"""A file that is being written has not been left alone for so long."""
 
 
 def save_embeddings(image_df: pd.DataFrame, path: str | os.PathLike) -> Path:
@@ -35,6 +40,8 @@ def save_embeddings(image_df: pd.DataFrame, path: str | os.PathLike) -> Path:
 
     Raises
     ------
+    OSError
+        If the disk is full or can't be written; an earlier file is unchanged then.
     ValueError
         If an index that would become a column has the name of a column that is there already, or
         if the columns' names are not str or not different.
@@ -53,6 +60,8 @@ def save_embeddings(image_df: pd.DataFrame, path: str | os.PathLike) -> Path:
     array([0., 1.], dtype=float32)
     """
     path = Path(path)
+    if not isinstance(image_df, pd.DataFrame):
+        raise TypeError(f"Expected a pandas DataFrame, but got {type(image_df).__name__}.")
     if not image_df.index.equals(pd.RangeIndex(len(image_df))):
         names = _index_names(image_df.index)
         for name in names:
@@ -73,7 +82,7 @@ def save_embeddings(image_df: pd.DataFrame, path: str | os.PathLike) -> Path:
         for column in image_df.columns
         if _holds_arrays(image_df[column])
     }
-    plain = pa.Table.from_pandas(image_df.drop(columns=list(embeddings)), preserve_index=False)
+    plain = _table(image_df.drop(columns=list(embeddings)))
     # An explicit schema without pandas' own notes: with them, pandas.read_parquet fails on
     # fixed-size lists (https://github.com/pandas-dev/pandas/issues/59738).
     fields = [
@@ -86,6 +95,7 @@ def save_embeddings(image_df: pd.DataFrame, path: str | os.PathLike) -> Path:
     widest = max((4 * item.dim for item in embeddings.values()), default=64)
     step = max(1, ROW_GROUP_BYTES // widest)
     path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(path)
     # Not by tempfile, whose files nobody else may read.
     temporary = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
     try:
@@ -99,11 +109,41 @@ def save_embeddings(image_df: pd.DataFrame, path: str | os.PathLike) -> Path:
                     for column in image_df.columns
                 ]
                 writer.write_table(pa.table(arrays, schema=schema))
+        # On the disk before it takes the old file's place, for the case of a power cut.
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno:
+            raise OSError(
+                error.errno,
+                f"The embeddings could not be saved ({os.strerror(error.errno)}); what was there "
+                "before is unchanged",
+                os.fspath(path),
+            ) from error
         raise
     return path
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove what earlier calls for this file wrote before they were killed."""
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}-{'[0-9a-f]' * 32}"):
+        with contextlib.suppress(OSError):
+            if time.time() - leftover.stat().st_mtime > LEFTOVER_SECONDS:
+                leftover.unlink()
+
+
+def _table(image_df: pd.DataFrame) -> pa.Table:
+    try:
+        return pa.Table.from_pandas(image_df, preserve_index=False)
+    except pa.ArrowException as error:
+        _, column = (*error.args, "")[:2]
+        raise ValueError(
+            f"A column can't be saved as Parquet ({' '.join(str(error.args[0]).split())[:200]}; "
+            f"{column}). Its cells must be of one kind: numbers, text or arrays. Change them, or "
+            "leave the column out with image_df.drop(columns=[...])."
+        ) from error
 
 
 def _index_names(index: pd.Index) -> list[str]:
@@ -115,9 +155,11 @@ def _index_names(index: pd.Index) -> list[str]:
 
 
 def _holds_arrays(column: pd.Series) -> bool:
-    """Return whether the first cell that is not missing is an array."""
+    """Return whether the first cell that is not missing is an array, or a tensor."""
     present = column.dropna() if column.dtype == object else ()
-    return len(present) > 0 and isinstance(present.iloc[0], np.ndarray)
+    if len(present) == 0 or not hasattr(present.iloc[0], "__array__"):
+        return False
+    return getattr(present.iloc[0], "ndim", 0) > 0
 
 
 def _fixed_size_lists(embeddings: Embeddings, start: int, stop: int) -> pa.Array:

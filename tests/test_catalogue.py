@@ -76,29 +76,6 @@ def test_every_picture_of_the_sample_is_there_and_described():
     assert listed == {os.path.relpath(path, catalogue.SAMPLE_FOLDER) for path in lying}
 
 
-def test_digikala_has_its_colours_and_is_downloaded_by_kagglehub(folder, monkeypatch):
-    import kagglehub
-
-    asked = []
-    monkeypatch.setattr(
-        kagglehub, "dataset_download", lambda name: asked.append(name) or str(folder)
-    )
-    image_df = simlib.load_catalogue("digikala")
-    assert asked == [catalogue.DIGIKALA]
-    assert set(image_df["colour"].dropna()) == {"red", "blue", "dark"}
-
-
-def test_digikala_without_network_is_a_sentence_with_the_way_out(monkeypatch):
-    import kagglehub
-
-    def unreachable(name):
-        raise OSError("Name or service not known")
-
-    monkeypatch.setattr(kagglehub, "dataset_download", unreachable)
-    with pytest.raises(ConnectionError, match="Name or service.*load_catalogue\\('sample'\\)"):
-        simlib.load_catalogue("digikala")
-
-
 def test_the_photos_have_their_ten_classes(photos):
     image_df = simlib.load_catalogue(photos / "validation")
     assert image_df["category"].nunique() == 10 and len(image_df) == 341

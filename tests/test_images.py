@@ -3,6 +3,7 @@
 import io
 import os
 import pickle
+import re
 import signal
 import stat
 import struct
@@ -17,12 +18,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from average_colours import AverageColours
 from file_rights import as_somebody_else
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
+import simlib
 from simlib import images
 from simlib.images import (
     ImageError,
@@ -96,8 +100,63 @@ def frames(format, **options):
 RED, WHITE = (255, 0, 0), (255, 255, 255)
 PINK = (255, 127, 127)  # half-transparent red on white
 
-# name: (content, the colours that the picture must have, from left to right along its first row)
-ODD_PICTURES = {
+# EXIF orientation: on which side of the upright picture lie the first stored row and column
+STORED = {
+    1: lambda upright: upright,  # top, left
+    2: lambda upright: upright[:, ::-1],  # top, right
+    3: lambda upright: upright[::-1, ::-1],  # bottom, right
+    4: lambda upright: upright[::-1],  # bottom, left
+    5: lambda upright: upright.swapaxes(0, 1),  # left, top
+    6: lambda upright: upright[:, ::-1].swapaxes(0, 1),  # right, top
+    7: lambda upright: upright[::-1, ::-1].swapaxes(0, 1),  # right, bottom
+    8: lambda upright: upright[::-1].swapaxes(0, 1),  # left, bottom
+}
+
+
+def turned(orientation):
+    """Red and white side by side, as a phone stores it that was held so."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    upright = np.array([[RED] * 8 + [WHITE] * 8] * 8, dtype=np.uint8)
+    return encode(np.ascontiguousarray(STORED[orientation](upright)), "PNG", exif=exif)
+
+
+def resized(content, at, format, *sides):
+    """The same file, claiming another size."""
+    sides = struct.pack(format, *sides)
+    return content[:at] + sides + content[at + len(sides) :]
+
+
+TINY = {format: encode(flat("RGB", RED), format) for format in ("JPEG", "BMP", "AVIF", "TIFF")}
+TINY["GIF"] = encode(palette(RED, WHITE), "GIF")
+TIFF_WIDTH, TIFF_HEIGHT = (
+    TINY["TIFF"].index(struct.pack("<HHI", tag, 4, 1)) + 8 for tag in (256, 257)
+)
+
+SMALL_GREY = encode(greyscale([0, 1, 2], "i4"), "TIFF")
+
+WHOLE = {
+    "JPEG": encode(photo(), "JPEG"),
+    "progressive JPEG": encode(photo(), "JPEG", progressive=True),
+    "PNG": encode(photo(), "PNG"),
+    "WEBP": encode(photo(), "WEBP"),
+    "lossless WEBP": encode(photo(), "WEBP", lossless=True),
+    "GIF": encode(photo(), "GIF"),
+    "BMP": encode(photo(), "BMP"),
+    "TIFF": encode(photo(), "TIFF"),
+    "packed TIFF": encode(photo(), "TIFF", compression="tiff_lzw"),
+    "AVIF": encode(photo(), "AVIF"),
+    "PPM": encode(photo(), "PPM"),
+}
+HEIC = struct.pack(">I", 24) + b"ftypheic\0\0\0\0mif1heic" + bytes(100)
+
+# The table: every kind of odd or bad picture, and what comes of it: the colours that it must have,
+# from left to right along its first row, or (as a str) the reason why it is not opened.
+
+CUT = "not that of a picture|cut short or damaged"
+TOO_LARGE = "at most 80,000,000 are decoded"
+
+PICTURES = {
     "grey": (encode(flat("L", 100), "PNG"), [(100,) * 3]),
     "grey JPEG": (encode(flat("L", 100), "JPEG"), [(100,) * 3]),
     "1-bit black": (encode(flat("1", 0), "PNG"), [(0, 0, 0)]),
@@ -168,7 +227,63 @@ ODD_PICTURES = {
     "AVIF": (encode(flat("RGB", RED), "AVIF", quality=100), [RED]),
     "MPO, as some phones write": (frames("MPO"), [RED]),
     "1×1": (encode(Image.new("RGB", (1, 1), RED), "PNG"), [RED]),
-}
+    "30,000×2": (encode(Image.new("RGB", (30_000, 2), RED), "PNG"), [RED]),
+    "2×30,000": (encode(Image.new("RGB", (2, 30_000), RED), "PNG"), [RED]),
+    **{
+        f"EXIF orientation {orientation}": (turned(orientation), [RED, WHITE])
+        for orientation in range(1, 9)
+    },
+    "empty": (b"", "the file is empty"),
+    "one byte": (b"\xff", "not that of a picture"),
+    "text": (b"<html>404 Not Found</html>", "not that of a picture"),
+    "PostScript, which others hand to ghostscript": (
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not that of a picture",
+    ),
+    "SVG": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not that of a picture"),
+    "PNG, of the signature alone": (b"\x89PNG\r\n\x1a\n", "cut short or damaged"),
+    "HEIC": (HEIC, "pip install pillow-heif"),
+    "AVIF, damaged": (HEIC.replace(b"heic", b"avif"), "cut short or damaged"),
+    **{
+        f"{kind}, cut at {tenth} tenths": (content[: len(content) * tenth // 10], CUT)
+        for kind, content in WHOLE.items()
+        for tenth in range(1, 10)
+    },
+    "bomb: PNG": (png(50_000, 50_000, 8, 2, bytes(1000)), TOO_LARGE),
+    "bomb: PNG, a little too large": (png(9_000, 9_000, 8, 0, bytes(1000)), TOO_LARGE),
+    "bomb: PNG, well packed": (png(12_000, 12_000, 1, 0, bytes(1501 * 12_000)), TOO_LARGE),
+    "bomb: JPEG": (
+        resized(TINY["JPEG"], TINY["JPEG"].index(b"\xff\xc0") + 5, ">2H", 65_500, 65_500),
+        TOO_LARGE,
+    ),
+    "bomb: GIF": (resized(TINY["GIF"], 6, "<2H", 65_000, 65_000), TOO_LARGE),
+    "bomb: GIF, its frame": (
+        resized(TINY["GIF"], TINY["GIF"].index(b",\0\0\0\0") + 5, "<2H", 12_000, 10_000),
+        TOO_LARGE,
+    ),
+    "bomb: WebP": (
+        b"RIFF\x1e\0\0\0WEBPVP8X\x0a\0\0\0" + bytes(4) + b"\xff\x3f\0\xff\x3f\0" + bytes(8),
+        TOO_LARGE,
+    ),
+    "bomb: WebP, lossless": (
+        b"RIFF\x1e\0\0\0WEBPVP8L\x0a\0\0\0\x2f\xff\xff\xff\x0f" + bytes(9), TOO_LARGE,
+    ),
+    "bomb: BMP": (resized(TINY["BMP"], 18, "<2I", 60_000, 60_000), TOO_LARGE),
+    "bomb: TIFF": (
+        resized(resized(TINY["TIFF"], TIFF_WIDTH, "<I", 60_000), TIFF_HEIGHT, "<I", 60_000),
+        TOO_LARGE,
+    ),
+    "bomb: AVIF": (  # its decoder has a limit of its own
+        resized(TINY["AVIF"], TINY["AVIF"].index(b"ispe") + 8, ">2I", 30_000, 30_000), CUT,
+    ),
+    "bomb: TIFF of one row, found by fuzzing": (
+        resized(SMALL_GREY, SMALL_GREY.index(struct.pack("<HHI", 257, 4, 1)) + 8, "<I", 16_777_217),
+        "cut short or damaged .of 50,331,651 pixels 3 are stored",
+    ),
+    "bomb: PPM": (b"P6 100000 100000 255\n" + bytes(1000), TOO_LARGE),
+}  # fmt: skip
+ODD_PICTURES = {name: entry for name, entry in PICTURES.items() if isinstance(entry[1], list)}
+NOT_PICTURES = {name: entry for name, entry in PICTURES.items() if isinstance(entry[1], str)}
+BOMBS = {name: content for name, (content, _) in PICTURES.items() if name.startswith("bomb")}
 
 
 @pytest.mark.parametrize("name", ODD_PICTURES)
@@ -183,23 +298,52 @@ def test_an_odd_picture_has_the_right_colours(name, tmp_path):
     assert np.abs(seen - wanted).max() <= 2, seen.tolist()
 
 
+@needs_linux
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_all_kinds_together_keep_their_rows_in_one_frame(tmp_path, monkeypatch):
+    """The longest job: not one bad picture stops it, and none shifts the others' rows."""
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    odd_names = ["a shoe", "line\nbreak", "👟", "کفش", "é" * 121, "\udcff", "$(touch x)", "-rf"]
+    rows = []  # (path, what comes of it)
+    for number, (content, outcome) in enumerate(PICTURES.values()):
+        path = tmp_path / f"{odd_names[number % len(odd_names)]}{number}.jpg"
+        path.write_bytes(content)
+        rows.append((str(path), outcome))
+    (tmp_path / "folder.jpg").mkdir()
+    os.mkfifo(tmp_path / "pipe.jpg")
+    for name, target in {"circle": "circle.jpg", "endless": "/dev/zero", "nowhere": "x"}.items():
+        os.symlink(target, tmp_path / f"{name}.jpg")
+    rows[5:5] = [
+        (str(tmp_path / "folder.jpg"), "it is a folder"),
+        (str(tmp_path / "pipe.jpg"), "not a regular file"),
+        (str(tmp_path / "circle.jpg"), "the system says"),
+        (str(tmp_path / "endless.jpg"), "not a regular file"),
+        (str(tmp_path / "nowhere.jpg"), "there is no such file"),
+        (str(tmp_path / ("n" * 300)), "the system says"),
+        ("zero\0byte.jpg", "null byte"),
+        ("", "there is no such file"),
+        (None, "a path is expected"),
+        (7, "a path is expected"),
+    ]
+    order = np.random.default_rng(0).permutation(len(rows))
+    image_df = pd.DataFrame({"img_path": [rows[place][0] for place in order]}, index=order)
+    encoder = AverageColours()
+    with at_most(60):
+        embedded = simlib.embed(image_df, encoder, workers=3, batch_size=7, progress=False)
+        again = simlib.embed(image_df, AverageColours(), progress=False)  # by the cache
+    for place, (path, outcome) in enumerate(rows):
+        for frame in (embedded, again):
+            cell, error = frame.at[place, "average_colours"], frame.at[place, "error"]
+            if isinstance(outcome, str):
+                assert cell is None and re.search(outcome, error), (path, error)
+            else:
+                assert error is None
+                np.testing.assert_array_equal(cell, encoder.encode([load_image(path)])[0])
+
+
 def test_what_the_cmyk_test_opens_is_indeed_inverted():
     content, _ = ODD_PICTURES["CMYK JPEG, inverted by Adobe"]
     assert b"Adobe" in content
-
-
-# EXIF orientation: on which side of the upright picture lie the first stored row and column
-
-STORED = {
-    1: lambda upright: upright,  # top, left
-    2: lambda upright: upright[:, ::-1],  # top, right
-    3: lambda upright: upright[::-1, ::-1],  # bottom, right
-    4: lambda upright: upright[::-1],  # bottom, left
-    5: lambda upright: upright.swapaxes(0, 1),  # left, top
-    6: lambda upright: upright[:, ::-1].swapaxes(0, 1),  # right, top
-    7: lambda upright: upright[::-1, ::-1].swapaxes(0, 1),  # right, bottom
-    8: lambda upright: upright[::-1].swapaxes(0, 1),  # left, bottom
-}
 
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "TIFF", "AVIF"])
@@ -272,32 +416,6 @@ def test_a_senseless_size_is_refused_in_a_sentence(side):
 
 # Pictures cut short or damaged
 
-WHOLE = {
-    "JPEG": encode(photo(), "JPEG"),
-    "progressive JPEG": encode(photo(), "JPEG", progressive=True),
-    "PNG": encode(photo(), "PNG"),
-    "WEBP": encode(photo(), "WEBP"),
-    "lossless WEBP": encode(photo(), "WEBP", lossless=True),
-    "GIF": encode(photo(), "GIF"),
-    "BMP": encode(photo(), "BMP"),
-    "TIFF": encode(photo(), "TIFF"),
-    "packed TIFF": encode(photo(), "TIFF", compression="tiff_lzw"),
-    "AVIF": encode(photo(), "AVIF"),
-    "PPM": encode(photo(), "PPM"),
-}
-
-
-@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's, about what is missing
-@pytest.mark.parametrize("kind", WHOLE)
-def test_a_picture_cut_short_is_an_error_and_never_half_grey(kind, tmp_path):
-    path = tmp_path / "cut.jpg"
-    content = WHOLE[kind]
-    path.write_bytes(content)
-    load_image(path)
-    for tenth in range(10):
-        path.write_bytes(content[: len(content) * tenth // 10])
-        with pytest.raises(ImageError, match="cut.jpg"):
-            load_image(path)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "progressive JPEG", "PNG", "GIF", "packed TIFF"])
@@ -316,32 +434,17 @@ def test_pillow_is_not_told_to_make_up_missing_pixels(tmp_path):
     assert ImageFile.LOAD_TRUNCATED_IMAGES is False
 
 
-HEIC = struct.pack(">I", 24) + b"ftypheic\0\0\0\0mif1heic" + bytes(100)
-
-NOT_PICTURES = {
-    "empty": (b"", "the file is empty"),
-    "one byte": (b"\xff", "not that of a picture"),
-    "text": (b"<html>404 Not Found</html>", "not that of a picture"),
-    "PostScript, which others hand to ghostscript": (
-        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not that of a picture",
-    ),
-    "SVG": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not that of a picture"),
-    "PNG, of the signature alone": (b"\x89PNG\r\n\x1a\n", "cut short or damaged"),
-    "HEIC": (HEIC, "pip install pillow-heif"),
-    "AVIF, damaged": (HEIC.replace(b"heic", b"avif"), "cut short or damaged"),
-}
-
-
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's, about what is missing
 @pytest.mark.parametrize("name", NOT_PICTURES)
 def test_what_is_no_picture_is_named_with_the_reason(name, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pillow_heif", None)  # as if it were not installed
     content, reason = NOT_PICTURES[name]
     path = tmp_path / "shoe.jpg"
     path.write_bytes(content)
-    with pytest.raises(ImageError, match=reason) as caught:
+    with pytest.raises(ImageError) as caught:
         load_image(path)
     assert caught.value.path == str(path)
-    assert reason in caught.value.reason
+    assert re.search(reason, caught.value.reason)
     assert str(caught.value).startswith(f"The picture {str(path)!r} could not be opened: ")
     assert "\n" not in str(caught.value) and str(caught.value).endswith(".")
     assert caught.value.__cause__ is not None
@@ -463,52 +566,24 @@ def test_an_error_comes_back_whole_from_a_worker():
 # Decompression bombs
 
 
-def resized(content, at, format, *sides):
-    """The same file, claiming another size."""
-    sides = struct.pack(format, *sides)
-    return content[:at] + sides + content[at + len(sides) :]
-
-
-def bombs():
-    tiny = {format: encode(flat("RGB", RED), format) for format in ("JPEG", "BMP", "AVIF", "TIFF")}
-    gif = encode(palette(RED, WHITE), "GIF")
-    tiff = tiny["TIFF"]
-    width, height = (tiff.index(struct.pack("<HHI", tag, 4, 1)) + 8 for tag in (256, 257))
-    return {
-        "PNG": png(50_000, 50_000, 8, 2, bytes(1000)),
-        "PNG, a little too large": png(9_000, 9_000, 8, 0, bytes(1000)),
-        "PNG, well packed": png(12_000, 12_000, 1, 0, bytes(1501 * 12_000)),
-        "JPEG": resized(tiny["JPEG"], tiny["JPEG"].index(b"\xff\xc0") + 5, ">2H", 65_500, 65_500),
-        "GIF": resized(gif, 6, "<2H", 65_000, 65_000),
-        "GIF, its frame": resized(gif, gif.index(b",\0\0\0\0") + 5, "<2H", 12_000, 10_000),
-        "WebP": b"RIFF\x1e\0\0\0WEBPVP8X\x0a\0\0\0" + bytes(4) + b"\xff\x3f\0\xff\x3f\0" + bytes(8),
-        "WebP, lossless": b"RIFF\x1e\0\0\0WEBPVP8L\x0a\0\0\0\x2f\xff\xff\xff\x0f" + bytes(9),
-        "BMP": resized(tiny["BMP"], 18, "<2I", 60_000, 60_000),
-        "TIFF": resized(resized(tiff, width, "<I", 60_000), height, "<I", 60_000),
-        "AVIF": resized(tiny["AVIF"], tiny["AVIF"].index(b"ispe") + 8, ">2I", 30_000, 30_000),
-        "PPM": b"P6 100000 100000 255\n" + bytes(1000),
-    }
-
-
-@pytest.mark.parametrize("name", bombs())
+@pytest.mark.parametrize("name", BOMBS)
 def test_a_decompression_bomb_is_refused_without_a_word_to_the_reader(name, tmp_path):
     path = tmp_path / "bomb.png"
-    path.write_bytes(bombs()[name])
+    path.write_bytes(BOMBS[name])
     for action in ("error", "ignore", "always"):
         with warnings.catch_warnings(record=True) as heard:
             warnings.simplefilter(action)
             with pytest.raises(ImageError) as caught:
                 load_image(path)
             assert heard == []
-    if name != "AVIF":  # its decoder has a limit of its own
-        assert "at most 80,000,000 are decoded" in caught.value.reason
+    assert re.search(PICTURES[name][1], caught.value.reason)
 
 
 @needs_linux
 def test_a_decompression_bomb_takes_less_than_a_second_and_200_mb(tmp_path):
     import resource
 
-    for number, content in enumerate(bombs().values()):
+    for number, content in enumerate(BOMBS.values()):
         (tmp_path / f"{number}.png").write_bytes(content)
     child = os.fork()
     if child == 0:
@@ -551,7 +626,7 @@ def test_a_file_of_gigabytes_is_refused_unread(tmp_path):
 
 
 def test_many_threads_open_good_and_bad_pictures_side_by_side(tmp_path):
-    contents = {**WHOLE, **bombs(), "text": b"text"}
+    contents = {**WHOLE, **BOMBS, "text": b"text"}
     for number, content in enumerate(contents.values()):
         (tmp_path / f"{number}.jpg").write_bytes(content)
 
@@ -572,8 +647,7 @@ def test_many_threads_open_good_and_bad_pictures_side_by_side(tmp_path):
 def test_opening_in_two_steps_gives_the_same_as_in_one(tmp_path):
     """The cache reads the bytes first: what it embeds must be what is shown."""
     path = tmp_path / "picture"
-    cut = [content[: len(content) // 2] for content in WHOLE.values()]
-    for content in [odd for odd, _ in ODD_PICTURES.values()] + [*bombs().values(), *cut]:
+    for content, _ in PICTURES.values():
         path.write_bytes(content)
         outcomes = []
         for open_picture in (load_image, lambda path: decode_image(read_image_file(path), path)):
@@ -587,7 +661,7 @@ def test_opening_in_two_steps_gives_the_same_as_in_one(tmp_path):
 @needs_linux
 def test_no_file_stays_open(tmp_path):
     path = tmp_path / "shoe.jpg"
-    contents = [*WHOLE.values(), *bombs().values(), b"text", frames("GIF"), frames("TIFF")]
+    contents = [*WHOLE.values(), *BOMBS.values(), b"text", frames("GIF"), frames("TIFF")]
     before = sorted(os.listdir("/proc/self/fd"))
     kept = []
     for content in contents:
@@ -611,7 +685,7 @@ def test_no_file_stays_open(tmp_path):
 )
 @given(
     content=st.sampled_from(
-        [*WHOLE.values(), *bombs().values(), HEIC, *(odd for odd, _ in ODD_PICTURES.values())]
+        [*WHOLE.values(), *BOMBS.values(), HEIC, *(odd for odd, _ in ODD_PICTURES.values())]
     ),
     changes=st.lists(st.tuples(st.floats(0, 1), st.binary(min_size=1, max_size=6)), max_size=8),
     near_the_start=st.booleans(),

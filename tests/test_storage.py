@@ -189,3 +189,14 @@ assert np.array_equal(simlib.embedding_matrix(loaded, "own"), matrix)
     saving, loading = map(float, printed.split())  # in MB; the matrix itself takes 39
     print(f"saving: {saving:.0f} MB, loading: {loading:.0f} MB")
     assert saving < 200 and loading < 200
+
+
+def test_what_a_killed_save_left_behind_is_removed_by_a_later_one(frame, tmp_path):
+    names = (f".own.parquet-{'a' * 32}", f".own.parquet-{'b' * 32}", ".other.parquet-a")
+    old, fresh, others = (tmp_path / name for name in names)
+    for path in (old, fresh, others):
+        path.touch()
+    for path in (old, others):
+        os.utime(path, (0, 0))
+    simlib.save_embeddings(frame, tmp_path / "own.parquet")
+    assert not old.exists() and fresh.exists() and others.exists()  # another may be writing it

@@ -2,12 +2,14 @@
 
     python tools/run_notebooks.py notebooks/*.ipynb              # in place, before a commit
     python tools/run_notebooks.py --into results notebooks/*.ipynb
+    python tools/run_notebooks.py --on path/to/photos            # all, into results/photos
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -15,6 +17,9 @@ from pathlib import Path
 import nbclient
 import nbformat
 
+import simlib
+
+ROOT = Path(__file__).parents[1]
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 
 
@@ -41,19 +46,48 @@ def run(path: Path, into: Path | None) -> None:
     print(f"{target}: {seconds:.0f} s, {target.stat().st_size / 1e3:.0f} kB", flush=True)
 
 
+def settle_on(catalogue: str) -> Path:
+    """Make a catalogue the one of all notebooks, fetch it, and return the folder for results."""
+    if catalogue not in ("sample", "digikala", "clothing"):
+        catalogue = str(Path(catalogue).expanduser().resolve())  # kernels run in other folders
+    try:
+        image_df = simlib.load_catalogue(catalogue)  # here, where a download shows its progress
+    except (OSError, ValueError) as error:
+        sys.exit(str(error))
+    print(f"{len(image_df):,} pictures in {catalogue}", flush=True)
+    os.environ["SIMLIB_CATALOGUE"] = catalogue
+    return ROOT / "results" / (re.sub(r"\W+", "-", Path(catalogue).name).strip("-") or "catalogue")
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("notebooks", nargs="+", type=Path)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("notebooks", nargs="*", type=Path, help="all of them, with --on")
     parser.add_argument("--into", type=Path, help="a folder for the results; by default in place")
+    parser.add_argument(
+        "--on", metavar="CATALOGUE",
+        help="another catalogue: a folder of pictures, digikala or clothing; the notebooks stay as "
+        "they are, and the results go into results/ (SIMLIB_WEIGHTS chooses the weights)",
+    )  # fmt: skip
     arguments = parser.parse_args()
+    notebooks, into = arguments.notebooks, arguments.into
+    if arguments.on:
+        results = settle_on(arguments.on)
+        into = into or results
+        notebooks = notebooks or sorted((ROOT / "notebooks").glob("*.ipynb"))
+    if not notebooks:
+        parser.error("name the notebooks to run")
     os.environ["TQDM_DISABLE"] = "1"  # inherited by the kernels: no progress bars in the outputs
     failed = 0
-    for path in arguments.notebooks:
+    for path in notebooks:
         try:
-            run(path, arguments.into)
+            run(path, into)
         except nbclient.exceptions.CellExecutionError as error:
             failed += 1
             print(f"{path}: {error}", file=sys.stderr, flush=True)
+    if failed:
+        print(f"{failed} of {len(notebooks)} notebooks failed.", file=sys.stderr)
     sys.exit(1 if failed else 0)
 
 

@@ -7,11 +7,12 @@ Source: Radford et al., "Learning Transferable Visual Models From Natural Langua
 
 from __future__ import annotations
 
+import copy
 import os
 import unicodedata
 import warnings
 from collections.abc import Iterable
-from contextlib import nullcontext
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,8 @@ from PIL import Image
 from simlib.encoders import efficientnet_lite0
 from simlib.encoders.base import Encoder, choose_device
 from simlib.encoders.clip_compact import RECIPE, compact_folder, quiet_transformers
+from simlib.encoders.inference import load_network
+from simlib.encoders.published import hub_folder
 
 PUBLISHED = "clip-ViT-B-32"
 # A model that reads only text, and the model whose pictures share its space.
@@ -41,6 +44,12 @@ class ClipEncoder(Encoder):
         name or folder that sentence-transformers opens as a model of pictures and text.
     device : str, optional
         Where the network runs; by default CUDA where there is one, then MPS, then the CPU.
+    precision : str
+        ``"float32"``, or ``"bfloat16"`` for pictures: faster where the processor has it, and less
+        exact. Texts are always read in float32.
+    backend : str, optional
+        ``"torch"`` to have torch read pictures where OpenVINO would: with the compact model, on a
+        CPU, where the package openvino is installed.
 
     Raises
     ------
@@ -66,7 +75,11 @@ class ClipEncoder(Encoder):
     column = "clip_img_embedding"
 
     def __init__(
-        self, weights: str | os.PathLike[str] = "compact", device: str | None = None
+        self,
+        weights: str | os.PathLike[str] = "compact",
+        device: str | None = None,
+        precision: str = "float32",
+        backend: str | None = None,
     ) -> None:
         self._device = choose_device(device)
         self._is_compact = weights == "compact"
@@ -81,7 +94,20 @@ class ClipEncoder(Encoder):
                 self._texts = open_model(known, self._device)
             self.recipe = f"clip sentence-transformers {pictures} {_state_of(self.model)} float32"
         _require_both(self.model, self._texts, os.fspath(weights))
-        self.model.to(memory_format=_channels_last())
+        if not self._is_compact and backend is None:
+            backend = "torch"  # not every model can be converted
+        self._pictures = load_network(
+            "clip",
+            self.recipe,
+            lambda: _picture_reader(self.model, precision, normalised=not self._is_compact),
+            self.prepare(Image.new("RGB", (8, 8))),
+            self._device,
+            precision,
+            backend,
+        )
+        self.backend = self._pictures.backend
+        if self._pictures.precision != "float32":
+            self.recipe += f" {self._pictures.precision}"
         self.dim = int(self.encode([Image.new("RGB", (8, 8))]).shape[1])
         text_dim = self.encode_text(["a picture"]).shape[1]
         if text_dim != self.dim:
@@ -91,9 +117,13 @@ class ClipEncoder(Encoder):
             )
 
     def prepare(self, image: Image.Image) -> np.ndarray:
-        """Return a picture as the network reads it, float32 ``(3, height, width)``."""
+        """Return a picture as the network reads it.
+
+        That is uint8 ``(224, 224, 3)`` for the compact model, float32 ``(3, height, width)`` for
+        others.
+        """
         if self._is_compact:
-            return efficientnet_lite0.prepare(image)
+            return efficientnet_lite0.crop(image)
         pixels = self.model.preprocess([image])["pixel_values"]
         if pixels.ndim != 4 or len(pixels) != 1:
             raise ValueError(
@@ -104,13 +134,7 @@ class ClipEncoder(Encoder):
 
     def encode_prepared(self, batch: np.ndarray) -> np.ndarray:
         """Return the embeddings, float32 ``(n, dim)``, of prepared pictures."""
-        import torch
-
-        pixels = torch.from_numpy(np.ascontiguousarray(batch, dtype=np.float32))
-        pixels = pixels.to(self._device, memory_format=torch.channels_last)
-        with torch.inference_mode():
-            features = self.model({"pixel_values": pixels, "modality": "image"})
-        return features["sentence_embedding"].float().cpu().numpy()
+        return self._pictures(batch)
 
     def encode_text(self, texts: Iterable[str]) -> np.ndarray:
         """Return the embeddings of some texts, in the same space as those of pictures.
@@ -180,12 +204,8 @@ class ClipEncoder(Encoder):
 def open_model(name: str, device: str):
     """Return the model of a name or folder as sentence-transformers opens it.
 
-    It is downloaded when it isn't on this computer; without a network that ends within seconds,
-    where the library alone retries for over a minute.
+    It is downloaded when it isn't on this computer (:func:`simlib.encoders.published.hub_folder`).
     """
-    import httpx
-    from huggingface_hub import constants
-
     path = Path(name).expanduser()
     if path.is_dir():
         return _opened(path, device)
@@ -194,31 +214,17 @@ def open_model(name: str, device: str):
             f"There is no model folder {name}. Expected is 'compact', 'published', the name of a "
             "model on the Hugging Face hub, or a folder that SentenceTransformer.save() made."
         )
-    try:
-        return _opened(name, device)
-    except (OSError, ValueError) as error:
-        reason: Exception | str = error
-    if constants.HF_HUB_OFFLINE:
-        reason = "HF_HUB_OFFLINE is set"
-    else:
-        try:
-            httpx.head(constants.ENDPOINT, timeout=4)
-            return _opened(name, device, local_files_only=False)
-        except (OSError, httpx.HTTPError, ValueError) as error:
-            reason = error
-    raise ConnectionError(
-        f"The model {name!r} is not on this computer and could not be downloaded ({reason}). "
-        "Connect to the internet once and check the name, or use weights='compact', which works "
-        "offline."
-    ) from None
+    with suppress(OSError, ValueError):
+        return _opened(name, device)  # which the hub's own cache holds already
+    return _opened(hub_folder(name if "/" in name else f"sentence-transformers/{name}"), device)
 
 
-def _opened(name: str | Path, device: str, local_files_only: bool = True):
+def _opened(name: str | Path, device: str):
     from sentence_transformers import SentenceTransformer
     from torch.nn import Softmax
 
-    with quiet_transformers() if local_files_only else nullcontext():  # a download shows itself
-        model = SentenceTransformer(str(name), device=device, local_files_only=local_files_only)
+    with quiet_transformers():
+        model = SentenceTransformer(str(name), device=device, local_files_only=True)
     for module in model.modules():
         if isinstance(module, Softmax):
             module.dim = -1  # which a saved Dense can't say; left open, torch warns
@@ -246,10 +252,22 @@ def _state_of(model) -> str:
     return digest.hexdigest()
 
 
-def _channels_last():
+def _picture_reader(model, precision: str, normalised: bool):
+    """Return the part of a model that reads pictures: a module from prepared ones to embeddings."""
     import torch
 
-    return torch.channels_last
+    class PictureReader(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            # In another precision it is a model of its own: the texts need this one as it is.
+            self.model = model if precision == "float32" else copy.deepcopy(model)
+
+        def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+            pixels = pictures if normalised else efficientnet_lite0.normalised(pictures)
+            pixels = pixels.to(next(self.model.parameters()).dtype)  # (n, 3, height, width)
+            return self.model({"pixel_values": pixels, "modality": "image"})["sentence_embedding"]
+
+    return PictureReader()
 
 
 def _printable(text: str) -> str:

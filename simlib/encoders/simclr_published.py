@@ -8,24 +8,18 @@ first time all of that went well.
 
 from __future__ import annotations
 
-import os
 import pickle
 import re
-import time
-import urllib.error
-import urllib.request
-from http.client import HTTPException
 from pathlib import Path
 
 from simlib.cache import home_folder
+from simlib.downloads import fetch_file
 from simlib.encoders.base import sha256_of
 
 URL = (
     "https://pl-bolts-weights.s3.us-east-2.amazonaws.com"
     "/simclr/bolts_simclr_imagenet/simclr_imagenet.ckpt"
 )
-TIMEOUT_SECONDS = 30
-TRIES = 5
 
 # Lightning of 2020 kept its callbacks and settings in the checkpoint, by their classes. The reader
 # refuses classes; those of these packages are read as empty shells, of which no code runs.
@@ -51,95 +45,8 @@ def fetch_checkpoint() -> Path:
         If it is not there and can't be downloaded.
     """
     path = home_folder() / "weights" / "simclr_imagenet.ckpt"
-    if not path.exists():
-        download(URL, path)
-    return path
-
-
-def download(url: str, path: Path, tries: int = TRIES, timeout: float = TIMEOUT_SECONDS) -> None:
-    """Download a file, showing progress; go on where an earlier try, or run, was broken off.
-
-    What has arrived is kept in ``path`` + ``.part`` and gets its name when it is whole. It is only
-    added to if the server vouches that its file is still the same (HTTP's ``If-Range``).
-
-    Parameters
-    ----------
-    url : str
-        ``http`` or ``https``.
-    path : pathlib.Path
-        Where the file goes; its folder is made.
-    tries : int
-        How often in a row nothing at all may arrive before it gives up.
-    timeout : float
-        Seconds of silence after which a connection counts as broken.
-
-    Raises
-    ------
-    ConnectionError
-        If the file can't be had; the message says why and what to do.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part, validator = Path(f"{path}.part"), Path(f"{path}.etag")
-    failures = 0
-    while True:
-        before = part.stat().st_size if part.exists() else 0
-        try:
-            if _receive(url, part, validator, timeout):
-                break
-            reason: object = "the connection broke off"
-        except urllib.error.HTTPError as error:
-            reason = f"the server answers {error.code} {error.reason}"
-            if error.code < 500 and error.code not in (408, 416, 429):
-                failures = tries  # gone or forbidden: asking again changes nothing
-            elif error.code == 416:
-                part.unlink(missing_ok=True)  # the file is shorter than what we hold: not the same
-        except (OSError, HTTPException) as error:
-            reason = error.reason if isinstance(error, urllib.error.URLError) else error
-        grown = part.exists() and part.stat().st_size > before
-        failures = 0 if grown else failures + 1
-        if failures >= tries:
-            raise ConnectionError(
-                f"The published SimCLR weights could not be downloaded from {url} ({reason}). "
-                "Try again with a network (what has arrived is kept), put the file at "
-                f"{path} yourself, or use weights='compact', which works offline."
-            )
-        time.sleep(min(2.0**failures / 4, 10))
-    os.replace(part, path)
-    validator.unlink(missing_ok=True)
-
-
-def _receive(url: str, part: Path, validator: Path, timeout: float) -> bool:
-    """Ask for what is missing in ``part`` and add what comes; return whether it is whole now."""
-    from tqdm.auto import tqdm
-
-    have = part.stat().st_size if part.exists() and validator.exists() else 0
-    request = urllib.request.Request(url, headers={"Accept-Encoding": "identity"})
-    if have:
-        request.add_header("Range", f"bytes={have}-")
-        request.add_header("If-Range", validator.read_text())
-    with urllib.request.urlopen(request, timeout=timeout) as response:
-        if response.status == 206:
-            start = re.fullmatch(r"bytes (\d+)-\d+/\d+", response.headers["Content-Range"] or "")
-            if start is None or int(start[1]) != have:
-                raise OSError("the server sent another part of the file than was asked for")
-        else:
-            have = 0
-        etag = response.headers["ETag"]
-        if etag and not etag.startswith("W/"):
-            validator.write_text(etag)
-        else:
-            validator.unlink(missing_ok=True)  # nothing vouches for the rest: start anew next time
-        length = response.headers["Content-Length"]
-        whole = None if length is None else have + int(length)
-        with (
-            open(part, "ab" if have else "wb") as file,
-            tqdm(desc="SimCLR", total=whole, initial=have, unit="B", unit_scale=True) as bar,
-        ):
-            while chunk := response.read(1 << 18):
-                file.write(chunk)
-                bar.update(len(chunk))
-                have += len(chunk)
-    return whole is None or have == whole
+    instead = f"Or put the file at {path} yourself, or use weights='compact', which works offline."
+    return fetch_file(URL, path, "The published SimCLR checkpoint", instead)
 
 
 def read_encoder_weights(path: Path, expected_names: set[str]) -> tuple[dict, str]:
