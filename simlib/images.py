@@ -267,7 +267,7 @@ def find_pictures(root: str | os.PathLike[str]) -> list[Path]:
                         continue
                     if entry.is_dir(follow_symlinks=False):
                         folders.append(f"{below}{entry.name}/")
-                    elif is_image_name(entry.name) and _is_file_within(entry, real_root):
+                    elif is_image_name(entry.name) and is_file_within(entry, real_root):
                         found.append(f"{below}{entry.name}")
         except OSError as error:
             if not below:
@@ -287,7 +287,7 @@ def find_pictures(root: str | os.PathLike[str]) -> list[Path]:
     return [root / below for below in sorted(found)]
 
 
-def _is_file_within(entry: os.DirEntry[str], real_root: str) -> bool:
+def is_file_within(entry: os.DirEntry[str], real_root: str) -> bool:
     """Whether an entry is a regular file, or a link to one below `real_root`."""
     try:
         if not entry.is_symlink():

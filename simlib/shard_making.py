@@ -20,7 +20,6 @@ from simlib.cache import digest_of
 from simlib.embedding import embed
 from simlib.encoders.base import Encoder, sha256_of
 from simlib.images import ImageError, decode_image, read_image_file
-from simlib.listing import Picture
 from simlib.shard_files import (
     FORMAT,
     NOTES,
@@ -32,6 +31,7 @@ from simlib.shard_files import (
     schema_of,
     whole_file,
 )
+from simlib.shard_listing import Picture
 from simlib.storage import ROW_GROUP_BYTES
 
 CHUNK = 1024

@@ -26,7 +26,6 @@ from simlib.columns import column_of_rows, new_matrix
 from simlib.encoders import load_encoder
 from simlib.encoders.base import Encoder
 from simlib.images import ImageError, read_image_file
-from simlib.listing import Hole, Picture, list_pictures
 from simlib.shard_files import (
     FORMAT,
     UNFINISHED,
@@ -44,6 +43,7 @@ from simlib.shard_files import (
     plain_frame,
     read_rows,
 )
+from simlib.shard_listing import Hole, Picture, list_pictures
 from simlib.shard_making import Known, Settings, Task, make_shard
 
 MakesEncoder = Callable[[], Encoder]
@@ -190,7 +190,7 @@ def embed_folder(
     folder, out = Path(folder).expanduser().absolute(), Path(out).expanduser().absolute()
     settings = Settings(str(folder), str(out), batch_size, workers, cache, retry_failed)
     if engine == "ray":
-        from simlib.ray_engine import RayEngine
+        from simlib.shard_ray import RayEngine
 
         runner = RayEngine(encoder, address, ray_options)
     else:

@@ -21,10 +21,10 @@ from PIL import Image
 
 import simlib
 from conftest import draw_pictures
-from simlib import listing, shard_making, shards
+from simlib import shard_making, shards
 from simlib.images import find_pictures
-from simlib.listing import Hole, Picture, list_pictures
 from simlib.shard_files import MANIFEST_NAME, ShardError, locked
+from simlib.shard_listing import Hole, Picture, list_pictures
 
 
 @pytest.fixture(autouse=True)
@@ -297,7 +297,7 @@ def test_a_new_picture_changes_few_shards_of_many_and_none_is_too_large():
 )
 def test_the_listing_streams_what_find_pictures_lists_in_the_same_order(names, in_memory):
     with tempfile.TemporaryDirectory() as root, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(listing, "SORTED_IN_MEMORY", in_memory)
+        patch.setattr(shard_listing, "SORTED_IN_MEMORY", in_memory)
         for name in names:
             file = Path(root, f"{name}.png")
             file.parent.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import chain, islice
 from typing import NamedTuple
 
-from simlib.images import _is_file_within, is_image_name
+from simlib.images import is_file_within, is_image_name
 
 SORTED_IN_MEMORY = 100_000
 """The most names of one folder that are sorted in memory; more are sorted on disk, by SQLite."""
@@ -154,7 +154,7 @@ def _name(entry: os.DirEntry[str], real_root: str) -> str | None:
         return None
     if entry.is_dir(follow_symlinks=False):
         slash = "/"
-    elif is_image_name(entry.name) and _is_file_within(entry, real_root):
+    elif is_image_name(entry.name) and is_file_within(entry, real_root):
         slash = ""
     else:
         return None
