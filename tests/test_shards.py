@@ -21,7 +21,7 @@ from PIL import Image
 
 import simlib
 from conftest import draw_pictures
-from simlib import shard_making, shards
+from simlib import shard_listing, shard_making, shards
 from simlib.images import find_pictures
 from simlib.shard_files import MANIFEST_NAME, ShardError, locked
 from simlib.shard_listing import Hole, Picture, list_pictures
