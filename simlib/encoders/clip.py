@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from simlib.encoders import efficientnet_lite0
+from simlib.encoders import clip_compact, efficientnet_lite0
 from simlib.encoders.base import Encoder, choose_device
 from simlib.encoders.clip_compact import RECIPE, compact_folder, quiet_transformers
 from simlib.encoders.inference import load_network
@@ -119,11 +119,11 @@ class ClipEncoder(Encoder):
     def prepare(self, image: Image.Image) -> np.ndarray:
         """Return a picture as the network reads it.
 
-        That is uint8 ``(224, 224, 3)`` for the compact model, float32 ``(3, height, width)`` for
+        That is uint8 ``(288, 288, 3)`` for the compact model, float32 ``(3, height, width)`` for
         others.
         """
         if self._is_compact:
-            return efficientnet_lite0.crop(image)
+            return clip_compact.lay_on_square(image)
         pixels = self.model.preprocess([image])["pixel_values"]
         if pixels.ndim != 4 or len(pixels) != 1:
             raise ValueError(

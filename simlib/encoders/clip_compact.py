@@ -3,14 +3,17 @@
 Pictures: EfficientNet-Lite0 gives 1,280 features. Its classifier turns them into probabilities of
 the 1,000 ImageNet classes, and embeddings of their names are averaged with these as weights
 (ConSE: Norouzi et al., "Zero-Shot Learning by Convex Combination of Semantic Embeddings",
-https://arxiv.org/abs/1312.5650). A learned projection of the features is added to that, and one of
-the colours of 14 × 14 patches, since a classifier of objects learned to overlook colour.
+https://arxiv.org/abs/1312.5650). A learned projection of the features, with a hidden layer, is
+added to that, and one of the colours of 12 × 12 patches, since a classifier of objects learned to
+overlook colour. The network was trained on pictures of 224 × 224 but reads 288 × 288 here, the
+whole picture on a white square: photos are told apart better, and nothing of them is cut away.
 Texts: MiniLM (``all-MiniLM-L6-v2``) and a learned projection.
 
 Only the projections are ours (``data/models/clip.safetensors``, made by
 ``data/make/train_clip.py``). The whole becomes a plain sentence-transformers folder of stock
 modules, in the folder of :func:`simlib.cache.home_folder`; ``SentenceTransformer(folder)`` opens it
-without simlib.
+without simlib, and agrees with it on square pictures. Of others it takes the square in the middle,
+since no stock module lays a picture on white.
 """
 
 from __future__ import annotations
@@ -24,24 +27,57 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from simlib.cache import home_folder
 from simlib.encoders import efficientnet_lite0
 from simlib.encoders.base import packaged_folder, sha256_of
 
 PROJECTIONS = Path(__file__).resolve().parents[2] / "data/models/clip.safetensors"
-PROJECTIONS_SHA256 = "a30360a1bf2edd29b5c0a7eec65b8414dbce786a22821c0a7ab5ccb5e0eb75ed"
+PROJECTIONS_SHA256 = "507a300ae0855ec8f21552a3649003818cebc10b1eeddd652c45665237f6c5f1"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-ASSEMBLY = 1  # raised when the code below builds another folder from the same weights
+ASSEMBLY = 3  # raised when the code below builds another folder from the same weights
 RECIPE = (
     f"clip compact {PROJECTIONS_SHA256} assembly {ASSEMBLY}, "
-    f"lite0 {efficientnet_lite0.WEIGHTS_SHA256}, {efficientnet_lite0.PREPROCESSING} float32"
+    f"lite0 {efficientnet_lite0.WEIGHTS_SHA256}, whole on a white square of 288 bicubic float32"
 )
-NAMES_TEMPERATURE = 1.5  # softens the classifier's probabilities
-PATCH_SIDE = 16
+NAMES_TEMPERATURE = 3.0  # softens the classifier's probabilities
+INPUT_SIDE, PATCH_SIDE = 288, 24
 TOKEN_DIM = 12
 WORD_PIECES = 256  # that MiniLM reads of a text, as its published configuration says
 LIST_OF_FILES = "simlib-files.json"
+
+
+def lay_on_square(image: Image.Image) -> np.ndarray:
+    """Return what the model sees of an RGB picture, uint8 ``(288, 288, 3)``.
+
+    That is the whole picture on a white square: products are searched for, and nothing of them may
+    be cut away.
+
+    Examples
+    --------
+    >>> seen = lay_on_square(Image.new("RGB", (300, 400), "red"))
+    >>> seen.shape, seen[0, 0].tolist(), seen[0, 144].tolist()
+    ((288, 288, 3), [255, 255, 255], [255, 0, 0])
+    """
+    longer = max(image.size)
+    width, height = (max(1, round(side * INPUT_SIDE / longer)) for side in image.size)
+    resized = image.resize((width, height), Image.Resampling.BICUBIC)
+    square = Image.new("RGB", (INPUT_SIDE, INPUT_SIDE), "white")
+    square.paste(resized, ((INPUT_SIDE - width) // 2, (INPUT_SIDE - height) // 2))
+    return np.asarray(square)
+
+
+def prepare(image: Image.Image) -> np.ndarray:
+    """Return the same as the network's input, float32 ``(3, 288, 288)`` in [-1, 1].
+
+    Examples
+    --------
+    >>> prepare(Image.new("RGB", (300, 400), "white")).shape
+    (3, 288, 288)
+    """
+    pixels = lay_on_square(image).astype(np.float32)  # (288, 288, 3)
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1)) / 127.5 - 1.0  # (3, 288, 288)
 
 
 def compact_folder() -> Path:
@@ -153,10 +189,11 @@ def build_model(projections: dict[str, np.ndarray], parts: Path):
     Parameters
     ----------
     projections : dict of numpy.ndarray
-        As ``data/make/train_clip.py`` saves them. With *h* colour units: ``image.weight``
-        ``(384, 1280 + h)`` and ``image.bias`` ``(384,)``, ``names.weight`` ``(384, 1000)``,
-        ``colour.weight`` ``(h, 12)`` and ``colour.bias`` ``(h,)``, ``text.weight`` ``(384, 384)``
-        and ``text.bias`` ``(384,)``.
+        As ``data/make/train_clip.py`` saves them. With *h* hidden and *c* colour units:
+        ``hidden.weight`` ``(h, 1280)`` and ``hidden.bias`` ``(h,)``, ``image.weight``
+        ``(384, h + c)`` and ``image.bias`` ``(384,)``, ``names.weight`` ``(384, 1000)`` and
+        ``names.prior`` ``(1000,)``, ``colour.weight`` ``(c, 12)`` and ``colour.bias`` ``(c,)``,
+        ``text.weight`` ``(384, 384)`` and ``text.bias`` ``(384,)``.
     parts : pathlib.Path
         A folder for scratch.
     """
@@ -203,18 +240,30 @@ def build_model(projections: dict[str, np.ndarray], parts: Path):
         torch.nn.ReLU(),
         module_input_name="token_embeddings",
     )
-    units = len(tensors["colour.bias"])
-    inputs = efficientnet_lite0.DIM + units
+    units, hidden = len(tensors["colour.bias"]), len(tensors["hidden.bias"])
     classes, dim = tensors["names.weight"].shape[1], len(tensors["image.bias"])
-    # One module gives both [class probabilities | projection]: softmax(A x + b) + R x, where the
-    # rows of the projection are as good as absent from the softmax, and R is 0 in those of classes.
-    linear = torch.zeros(classes + dim, inputs)
-    linear[:classes, : efficientnet_lite0.DIM] = network.classifier.weight / NAMES_TEMPERATURE
-    bias = torch.cat([network.classifier.bias / NAMES_TEMPERATURE, torch.full((dim,), -1e4)])
-    both = dense(linear, bias, torch.nn.Softmax(dim=-1), use_residual=True)
-    with torch.no_grad():
-        both.residual.weight.zero_()
-        both.residual.weight[classes:] = tensors["image.weight"]
+    # [features | colours] to [hidden units | class scores | colours]: relu(A x + b) + R x, where A
+    # is 0 in the rows of scores and colours, and R in those of the hidden units.
+    wide = torch.zeros(hidden + classes + units, efficientnet_lite0.DIM + units)
+    passed = torch.zeros_like(wide)
+    wide[:hidden, : efficientnet_lite0.DIM] = tensors["hidden.weight"]
+    passed[hidden:-units, : efficientnet_lite0.DIM] = network.classifier.weight
+    passed[hidden:-units] /= NAMES_TEMPERATURE
+    passed[-units:, efficientnet_lite0.DIM :] = torch.eye(units)
+    bias = torch.cat([tensors["hidden.bias"], torch.zeros(classes + units)])
+    widened = dense(wide, bias, torch.nn.ReLU(), use_residual=True)
+    widened.residual.weight = torch.nn.Parameter(passed)
+    # Then to [class probabilities | projection]: softmax(A x + b) + R x, where the rows of the
+    # projection are as good as absent from the softmax, and R is 0 in those of classes.
+    chosen = torch.zeros(classes + dim, len(wide))
+    passed = torch.zeros_like(chosen)
+    chosen[:classes, hidden:-units] = torch.eye(classes)
+    passed[classes:, :hidden] = tensors["image.weight"][:, :hidden]
+    passed[classes:, -units:] = tensors["image.weight"][:, hidden:]
+    bias = network.classifier.bias / NAMES_TEMPERATURE + tensors["names.prior"]
+    bias = torch.cat([bias, torch.full((dim,), -1e4)])
+    both = dense(chosen, bias, torch.nn.Softmax(dim=-1), use_residual=True)
+    both.residual.weight = torch.nn.Parameter(passed)
     together = dense(
         torch.cat([tensors["names.weight"], torch.eye(dim)], dim=1),
         tensors["image.bias"],
@@ -226,7 +275,7 @@ def build_model(projections: dict[str, np.ndarray], parts: Path):
     router = Router(
         {
             "text": [words, Pooling(text.in_features), Normalize(), text],
-            "image": [objects, patches, colours, joined, both, together],
+            "image": [objects, patches, colours, joined, widened, both, together],
         },
         default_route="text",
         route_mappings={(None, "text"): "text", (None, "image"): "image"},
@@ -237,11 +286,10 @@ def build_model(projections: dict[str, np.ndarray], parts: Path):
 def _saved_network(network, folder: Path) -> Path:
     from transformers import TimmWrapperConfig, TimmWrapperModel
 
-    side = efficientnet_lite0.INPUT_SIDE
     preprocessing = {
-        "input_size": [3, side, side],
+        "input_size": [3, INPUT_SIDE, INPUT_SIDE],
         "interpolation": "bicubic",
-        "crop_pct": side / efficientnet_lite0.RESIZED_SIDE,
+        "crop_pct": 1.0,
         "crop_mode": "center",
         "mean": [0.5] * 3,
         "std": [0.5] * 3,
@@ -264,18 +312,17 @@ def _saved_patches(folder: Path) -> Path:
     import torch
     from transformers import ViTMSNConfig, ViTMSNModel
 
-    side = efficientnet_lite0.INPUT_SIDE
     reader = ViTMSNModel(
         ViTMSNConfig(
             hidden_size=TOKEN_DIM,
             num_hidden_layers=0,
             num_attention_heads=1,
             intermediate_size=TOKEN_DIM,
-            image_size=side,
+            image_size=INPUT_SIDE,
             patch_size=PATCH_SIDE,
         )
     )
-    values, scale = patch_values(side // PATCH_SIDE)
+    values, scale = patch_values(INPUT_SIDE // PATCH_SIDE)
     with torch.no_grad():
         for parameter in reader.parameters():
             parameter.zero_()
@@ -287,7 +334,8 @@ def _saved_patches(folder: Path) -> Path:
         reader.layernorm.weight.fill_(scale)
     reader.save_pretrained(folder)
     # Never used: the router's first module prepares the picture for both.
-    unused = {"image_processor_type": "ViTImageProcessor", "size": {"height": side, "width": side}}
+    size = {"height": INPUT_SIDE, "width": INPUT_SIDE}
+    unused = {"image_processor_type": "ViTImageProcessor", "size": size}
     (folder / "preprocessor_config.json").write_text(json.dumps(unused), encoding="utf-8")
     return folder
 
