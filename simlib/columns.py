@@ -8,7 +8,6 @@ matrix, and the matrix comes back without copying.
 from __future__ import annotations
 
 import mmap
-import operator
 import os
 import tempfile
 import weakref
@@ -69,9 +68,15 @@ def column_of_rows(matrix: np.ndarray, present: np.ndarray, index: pd.Index) -> 
     _root(matrix).flags.writeable = matrix.flags.writeable = False
     rows = matrix.view(np.ndarray)  # a row of a plain array is a plain array
     cells = np.empty(len(rows), dtype=object)
-    for position in np.flatnonzero(present):
+    positions = np.flatnonzero(present)
+    for position in positions:
         cells[position] = rows[position]
-    return pd.Series(cells, index=index, dtype=object)
+    column = pd.Series(cells, index=index, dtype=object)
+    if len(positions):
+        in_order = None if len(positions) == len(matrix) else positions
+        embeddings = Embeddings(matrix, in_order, positions)
+        _remembered.put(column.to_numpy(dtype=object), embeddings)  # the first query needn't look
+    return column
 
 
 def embedding_matrix(image_df: pd.DataFrame, embedding_col: str) -> np.ndarray:
@@ -184,6 +189,15 @@ class Embeddings:
         """Return some of them, float32 ``(len(places), dim)``; places count from 0 to n - 1."""
         return self.matrix[places if self.rows is None else self.rows[places]]
 
+    def some(self, which: np.ndarray) -> Embeddings:
+        """Return some of them, without a copy; ``which`` is a mask bool ``(n,)`` or places."""
+        if which.dtype == bool:
+            if which.all():
+                return self
+            which = np.flatnonzero(which)
+        rows = which if self.rows is None else self.rows[which]
+        return Embeddings(self.matrix, rows, self.positions[which])
+
     def norms(self) -> np.ndarray:
         """Return the Euclidean lengths, float64 ``(n,)``; computed at the first call."""
         if self._norms is None:
@@ -195,7 +209,8 @@ class Embeddings:
 
     def have_direction(self) -> np.ndarray:
         """Return which of them can be compared, bool ``(n,)``: not those zero or not finite."""
-        return np.isfinite(self.norms()) & (self.norms() > 0)
+        float32 = np.finfo(np.float32)
+        return (self.norms() >= float32.tiny) & (self.norms() <= float32.max)
 
 
 class _Remembered:
@@ -206,16 +221,15 @@ class _Remembered:
     """
 
     def __init__(self) -> None:
-        self._of_block: dict[int, dict[int, tuple[np.ndarray, Embeddings]]] = {}
+        self._of_block: dict[int, dict[int, tuple[np.ndarray, bytes, Embeddings]]] = {}
 
     def get(self, cells: np.ndarray) -> Embeddings | None:
         entries = self._of_block.get(id(_root(cells)), {})
         entry = entries.get(cells.__array_interface__["data"][0])
         if entry is None:
             return None
-        seen, embeddings = entry
-        same = len(seen) == len(cells) and all(map(operator.is_, seen, cells))
-        return embeddings if same else None
+        _, addresses, embeddings = entry
+        return embeddings if cells.tobytes() == addresses else None
 
     def put(self, cells: np.ndarray, embeddings: Embeddings) -> None:
         block = _root(cells)
@@ -223,7 +237,10 @@ class _Remembered:
         if key not in self._of_block:
             self._of_block[key] = {}
             weakref.finalize(block, self._of_block.pop, key, None)
-        self._of_block[key][cells.__array_interface__["data"][0]] = (cells.copy(), embeddings)
+        # The bytes of an array of objects are their addresses. No other object can come to have one
+        # of these, since the copy keeps those that are seen here alive.
+        entry = (cells.copy(), cells.tobytes(), embeddings)
+        self._of_block[key][cells.__array_interface__["data"][0]] = entry
 
 
 _remembered = _Remembered()
@@ -317,7 +334,8 @@ def _stack(cells: Iterable, labels: pd.Index, embedding_col: str) -> np.ndarray:
     rows = []
     for label, cell in zip(labels, cells, strict=True):
         try:
-            row = np.asarray(cell, dtype=np.float32)
+            with np.errstate(over="ignore"):  # beyond float32 is infinite, and counted as such
+                row = np.asarray(cell, dtype=np.float32)
         except (TypeError, ValueError):
             row = np.empty(())
         if row.ndim != 1 or row.size == 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from itertools import islice
 from typing import NamedTuple
@@ -49,8 +49,8 @@ def embed(
     batch_size : int
         How many pictures enter the network together.
     workers : int, optional
-        Threads that read pictures; by default one for each core, at most 8. No more files than
-        workers are open at any time.
+        Threads that read pictures; by default one for each core that this process may use, at
+        most 8. No more files than workers are open at any time.
     cache : bool
         Whether to use the cache. Flattened pixels are never cached: reading the picture again is
         as quick.
@@ -71,8 +71,8 @@ def embed(
     TypeError
         If ``encoder`` is not an encoder.
     ValueError
-        If ``batch_size`` or ``workers`` is not a whole number from 1 on, or if the pictures' sizes
-        differ and the encoder needs equal ones.
+        If ``batch_size`` or ``workers`` is not a whole number from 1 on, if the pictures' sizes
+        differ and the encoder needs equal ones, or if the frame has a column ``error`` of its own.
 
     Examples
     --------
@@ -83,14 +83,16 @@ def embed(
     >>> image_df["flattened_pixels"].iloc[0].shape
     (192,)
     """
+    from joblib import cpu_count
     from tqdm.auto import tqdm
 
     require_column(image_df, "img_path")
+    _require_no_other_errors(image_df)
     if not isinstance(encoder, Encoder):
         raise TypeError(
             f"{encoder!r} is not an encoder; make one with simlib.load_encoder(name) first."
         )
-    workers = min(8, os.cpu_count() or 1) if workers is None else workers
+    workers = min(8, cpu_count()) if workers is None else workers
     for name, value in (("batch_size", batch_size), ("workers", workers)):
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
             raise ValueError(f"{name}={value!r} is not a whole number from 1 on.")
@@ -107,6 +109,18 @@ def embed(
             if store is not None:
                 store.close()
     return job.frame(image_df)
+
+
+def _require_no_other_errors(image_df: pd.DataFrame) -> None:
+    """Raise a ValueError if a column that embed would overwrite is not by an earlier embed."""
+    if "error" in image_df.columns:
+        for value in image_df["error"].dropna():
+            if not (isinstance(value, str) and value.startswith("The picture ")):
+                raise ValueError(
+                    f"The frame has a column 'error' of its own (with {value!r}), which is where "
+                    "embed says why a picture can't be read. Rename it first: "
+                    "image_df.rename(columns={'error': 'other'})."
+                )
 
 
 class _Read(NamedTuple):
@@ -159,18 +173,32 @@ class _Job:
             except ImageError as error:
                 return _Read(error=str(error))
 
+        def finish(positions: list[int], digests: list[bytes], encoding: Future) -> None:
+            embeddings = encoding.result()
+            self._put(positions, embeddings)
+            if store is not None:
+                store.put(digests, embeddings)
+            bar.update(len(positions))
+
         rest = np.flatnonzero(~self.present).tolist()
         ahead = 2 * batch_size + self.workers
         first = None  # all batches must fit together, not only the pictures of one
-        with closing(_in_order(read, rest, self.workers, ahead)) as results:
+        last = None  # the network has its next batch before the last one is put away
+        with (
+            closing(_in_order(read, rest, self.workers, ahead)) as results,
+            ThreadPoolExecutor(1, thread_name_prefix="simlib-network") as network,
+        ):
             for batch in _batches(self._readable(results, bar), batch_size):
                 prepared = [result.prepared for _, result in batch]
                 first = prepared[0] if first is None else first
-                embeddings = self.encoder.encode_prepared(self.encoder.stack(prepared, first))
-                self._put([position for position, _ in batch], embeddings)
-                if store is not None:
-                    store.put([result.digest for _, result in batch], embeddings)
-                bar.update(len(batch))
+                stacked = self.encoder.stack(prepared, first)
+                encoding = network.submit(self.encoder.encode_prepared, stacked)
+                if last is not None:
+                    finish(*last)
+                positions = [position for position, _ in batch]
+                last = positions, [result.digest for _, result in batch], encoding
+            if last is not None:
+                finish(*last)
 
     def _readable(self, results: Iterable[tuple[int, _Read]], bar) -> Iterator[tuple[int, _Read]]:
         """Pass on what could be read, note what could not."""

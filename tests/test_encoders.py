@@ -1,20 +1,23 @@
 """What a user loses when these fail: embeddings that mean what the notebooks say they mean."""
 
 import hashlib
-import socket
+import os
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 from average_colours import run_python
+from loopback import loopback
 from PIL import Image
 
 import simlib
 from conftest import draw_pictures
-from simlib.encoders import base, efficientnet_lite0, towhee_cnn
+from simlib import downloads
+from simlib.encoders import base, efficientnet_lite0, published, towhee_cnn
 from simlib.encoders.published import hub_file
 
 
@@ -259,6 +262,28 @@ def test_several_threads_may_encode_at_once(towhee_encoder, varied_paths):
     assert all(cosines(found[number], expected[number:]).min() > 0.99999 for number in range(5))
 
 
+def test_backends_agree_on_photos_and_only_float32_shares_its_cache(some_photos, towhee_encoder):
+    """A cache that mixed precisions would rank pictures by how they were computed."""
+    torch_encoder, quick_encoder = (
+        simlib.load_encoder("towhee", device="cpu", **options)
+        for options in ({"backend": "torch"}, {"precision": "bfloat16"})
+    )
+    assert torch_encoder.backend == "torch float32"
+    assert towhee_encoder.recipe == torch_encoder.recipe
+    pictures = [simlib.load_image(path) for path in some_photos]
+    expected = torch_encoder.encode(pictures)
+    assert cosines(towhee_encoder.encode(pictures), expected).min() >= 0.999999
+    assert cosines(quick_encoder.encode(pictures), expected).min() >= 0.97
+    if quick_encoder.backend.endswith("bfloat16"):
+        assert quick_encoder.recipe != towhee_encoder.recipe
+
+
+def test_an_encoder_says_what_computes(towhee_encoder):
+    pytest.importorskip("openvino")
+    assert towhee_encoder.backend == "openvino float32"
+    assert simlib.load_encoder("pixels").backend == "numpy float32"
+
+
 OFFLINE = """
 import socket, sys
 asked = []
@@ -286,14 +311,19 @@ if asked:
 """
 
 
+@pytest.fixture(scope="module")
+def shared_home(towhee_encoder):
+    """A cache folder that has the converted network already."""
+    return os.environ["SIMLIB_HOME"]
+
+
 @pytest.mark.parametrize("flags", [(), ("-O",)], ids=["plain", "python -O"])
 def test_the_pipeline_runs_offline_in_a_fresh_process_of_one_thread(
-    towhee_encoder, varied_paths, tmp_path, flags
+    towhee_encoder, shared_home, varied_paths, tmp_path, flags
 ):
     saved = tmp_path / "embeddings.npy"
-    run_python(
-        OFFLINE, saved, *varied_paths, flags=flags, OMP_NUM_THREADS="1", HOME=str(tmp_path)
-    )
+    environment = {"OMP_NUM_THREADS": "1", "HOME": str(tmp_path), "SIMLIB_HOME": shared_home}
+    run_python(OFFLINE, saved, *varied_paths, flags=flags, **environment)
     expected = towhee_encoder.encode([simlib.load_image(path) for path in varied_paths])
     assert cosines(np.load(saved), expected).min() >= 0.99999
 
@@ -302,36 +332,41 @@ def test_the_pipeline_runs_offline_in_a_fresh_process_of_one_thread(
 
 
 @pytest.fixture
-def hub_cache(tmp_path, monkeypatch):
-    from huggingface_hub import constants
-
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+def hub(tmp_path, monkeypatch):
+    """A server that stands in for the Hugging Face hub, and an empty cache of its client."""
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
+    monkeypatch.setattr(downloads, "time", SimpleNamespace(sleep=lambda seconds: None))
     towhee_cnn.load_network.cache_clear()
-    yield tmp_path / "hub"
+    with loopback() as server:
+        server.be_the_hub(monkeypatch, tmp_path / "hub")
+        yield server
     towhee_cnn.load_network.cache_clear()
 
 
-def test_published_weights_are_a_resnet50_with_imagenets_preprocessing(hub_cache, varied_paths):
+def test_published_weights_are_a_resnet50_with_imagenets_preprocessing(hub, varied_paths):
     import timm
     import torch
-    from safetensors.torch import save_file
+    from safetensors.torch import save
     from timm.data import create_transform
 
     torch.manual_seed(0)
     network = timm.create_model("resnet50", pretrained=False).eval()
-    folder = hub_cache / "models--timm--resnet50.a1_in1k"
-    (folder / "refs").mkdir(parents=True)
-    (folder / "refs" / "main").write_text("abc")
-    (folder / "snapshots" / "abc").mkdir(parents=True)
-    file = folder / "snapshots" / "abc" / "model.safetensors"
-    save_file(network.state_dict(), file)
-
+    content = save(network.state_dict())
+    folder = hub.put_model(
+        "timm/resnet50.a1_in1k", {"model.safetensors": content, "README.md": b"a card"}
+    )
+    hub.break_off_at, hub.breaks = 60 * 2**20, 1
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(downloads, "TRIES", 0)
+        with pytest.raises(ConnectionError, match="broke off.*arrived is kept.*weights='compact'"):
+            simlib.load_encoder("towhee", weights="published", device="cpu")
     encoder = simlib.load_encoder("towhee", weights="published", device="cpu")
+    assert hub.ranges_of(f"{folder}model.safetensors") == [None, f"bytes={60 * 2**20}-"]
+    assert not hub.ranges_of(f"{folder}README.md")
     assert encoder.dim == 2048 and encoder.column == "towhee_img_embedding"
-    assert hashlib.sha256(file.read_bytes()).hexdigest() in encoder.recipe
+    assert hashlib.sha256(content).hexdigest() in encoder.recipe
     assert "0x" not in encoder.recipe  # an address would make every process a stranger
     transform = create_transform(
         224,
@@ -349,29 +384,53 @@ def test_published_weights_are_a_resnet50_with_imagenets_preprocessing(hub_cache
     assert cosines([embedding], expected[1:2].numpy()).min() >= 0.9999
 
 
-def test_without_network_published_weights_fail_soon_and_say_what_works(hub_cache, monkeypatch):
+def test_what_the_hubs_own_client_has_fetched_before_is_used(hub, tmp_path):
+    folder = tmp_path / "hub" / "models--somebody--something"
+    (folder / "refs").mkdir(parents=True)
+    (folder / "refs" / "main").write_text("abc")
+    (folder / "snapshots" / "abc").mkdir(parents=True)
+    (folder / "snapshots" / "abc" / "model.safetensors").write_bytes(b"weights")
+    assert hub_file("somebody/something", "model.safetensors").read_bytes() == b"weights"
+    assert hub.asked == []
+
+
+def test_a_second_call_does_not_ask_the_hub(hub):
+    hub.put_model("somebody/something", {"model.safetensors": os.urandom(20_000)})
+    first = hub_file("somebody/something", "model.safetensors")
+    asked = len(hub.asked)
+    assert hub_file("somebody/something", "model.safetensors") == first and len(hub.asked) == asked
+
+
+def test_weights_that_were_exchanged_on_their_way_are_refused(hub):
+    folder = hub.put_model("somebody/something", {"model.safetensors": os.urandom(20_000)})
+    hub.files[f"{folder}model.safetensors"] = os.urandom(20_000)
+    with pytest.raises(ConnectionError, match="not have the hash that the server announced"):
+        hub_file("somebody/something", "model.safetensors")
+
+
+def test_a_name_that_the_hub_does_not_know_is_a_sentence(hub):
+    with pytest.raises(ConnectionError, match="weights no/such .*404.*check the name.*'compact'"):
+        hub_file("no/such", "model.safetensors")
+    hub.put_model("somebody/something", {"README.md": b"a card"})
+    with pytest.raises(ConnectionError, match="no such file.*weights='compact'"):
+        hub_file("somebody/something", "model.safetensors")
+
+
+@pytest.mark.parametrize("way", ["refused", "silent", "offline by choice"])
+def test_without_network_published_weights_fail_soon_and_say_what_works(hub, monkeypatch, way):
     from huggingface_hub import constants
 
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))  # and never listens: the connection is refused
-        monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{nobody.getsockname()[1]}")
-        start = time.perf_counter()
-        with pytest.raises(ConnectionError, match="timm/resnet50.a1_in1k.*weights='compact'"):
-            simlib.load_encoder("towhee", weights="published", device="cpu")
+    if way == "refused":
+        hub.close()
+    elif way == "silent":
+        monkeypatch.setattr(published, "ANSWER_SECONDS", 0.2)
+        hub.silent_for = 1
+    else:
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    start = time.perf_counter()
+    with pytest.raises(ConnectionError, match="timm/resnet50.a1_in1k.*weights='compact'"):
+        simlib.load_encoder("towhee", weights="published", device="cpu")
     assert time.perf_counter() - start < 5
-
-
-def test_a_network_that_never_answers_is_given_up_soon(hub_cache, monkeypatch):
-    from huggingface_hub import constants
-
-    with socket.socket() as silent:
-        silent.bind(("127.0.0.1", 0))
-        silent.listen()
-        monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
-        start = time.perf_counter()
-        with pytest.raises(ConnectionError, match="could not be downloaded.*Timeout"):
-            hub_file("timm/nothing", "model.safetensors")
-    assert time.perf_counter() - start < 10
 
 
 # What it is all for

@@ -11,6 +11,7 @@ from PIL import Image
 
 import simlib
 from conftest import draw_pictures
+from simlib import search
 from simlib.columns import column_of_rows
 
 
@@ -163,6 +164,49 @@ def test_a_k_that_is_no_number_of_neighbours_is_named(frame, k):
         simlib.nearest(frame, "own", 0, k=k)
 
 
+# Many queries
+
+
+def test_many_queries_find_what_each_finds_alone(frame, matrix):
+    cells = [row.copy() for row in matrix]
+    cells[9], cells[30][2], cells[31] = np.zeros(32), np.nan, None
+    mixed = pd.DataFrame({"own": cells}).sample(150, random_state=0)
+    label = mixed.index[5]
+    queries = [label, matrix[3], matrix[4].tolist(), label]
+    found = simlib.nearest_many(mixed, "own", queries, k=7)
+    assert found.attrs["left_out"] == simlib.nearest(mixed, "own", label).attrs["left_out"] > 0
+    for number, query in enumerate(queries):
+        own = found[found["query"] == number].drop(columns="query").reset_index(drop=True)
+        pd.testing.assert_frame_equal(own, simlib.nearest(mixed, "own", query, k=7))
+    by_matrix = simlib.nearest_many(frame, "own", matrix[:20], k=3)
+    assert len(by_matrix) == 60 and by_matrix["index"].iloc[::3].tolist() == list(range(20))
+
+
+@pytest.mark.parametrize("chunk_bytes", [1_000, 10**9])
+def test_many_queries_are_ranked_as_in_float64(chunk_bytes, monkeypatch):
+    """In float32 alone, pictures that are nearly the same come in an accidental order."""
+    from simlib import search
+
+    monkeypatch.setattr(search, "CHUNK_BYTES", chunk_bytes)
+    rng = np.random.default_rng(0)
+    rows = np.tile(rng.random(1280), (50, 1))
+    rows[np.arange(50), np.arange(50)] += 1e-4 * (1 + rng.permutation(50))
+    frame = frame_of(rows.astype(np.float32))
+    queries = rng.random((6, 1280)).astype(np.float32)
+    found = simlib.nearest_many(frame, "own", queries, k=50)
+    for number, query in enumerate(queries):
+        assert_same(found[found["query"] == number], reference(frame, query, 50))
+
+
+def test_no_queries_give_an_empty_frame_and_a_bad_one_is_named(frame):
+    empty = simlib.nearest_many(frame, "own", [])
+    assert len(empty) == 0 and "query" in empty and "cosine_similarity" in empty
+    with pytest.raises(ValueError, match="query 999 is not a label"):
+        simlib.nearest_many(frame, "own", [3, 999])
+    with pytest.raises(ValueError, match="k=0"):
+        simlib.nearest_many(frame, "own", [3], k=0)
+
+
 # What can't be ranked
 
 
@@ -259,3 +303,33 @@ def test_two_columns_of_a_frame_keep_their_own_encoders(tmp_path):
     for column in ("average_colours", "flattened_pixels"):
         filtered = embedded[embedded.index != 0]
         assert simlib.nearest(filtered, column, path, k=1)["index"].item() == 2
+
+
+# Many queries at once
+
+
+@pytest.mark.parametrize("chunk_bytes", [2**26, 3_000])
+def test_many_queries_find_what_each_finds_alone(matrix, monkeypatch, chunk_bytes):
+    monkeypatch.setattr(search, "CHUNK_BYTES", chunk_bytes)
+    rows = matrix.copy()
+    rows[[3, 50]] = 0
+    rows[7, 2] = np.nan
+    frame = frame_of(rows)
+    embeddings = search.Embeddings.of(frame, "own")
+    usable = embeddings.some(embeddings.have_direction())
+    assert len(usable) == 197
+    for k in (1, 5, 196):
+        places, similarities = search.top_k(usable, embeddings, k, leave_own_out=False)
+        assert (places[:, 0] == usable.positions).all() and not np.isin(places, [3, 7, 50]).any()
+        places, similarities = search.top_k(usable, usable, k, leave_own_out=True)
+        for query in range(0, 197, 20):
+            alone = simlib.nearest(frame, "own", int(usable.positions[query]), k)
+            assert usable.positions[places[query]].tolist() == alone["index"].tolist()
+            np.testing.assert_allclose(similarities[query], alone["cosine_similarity"], atol=1e-5)
+
+
+def test_of_equals_the_first_in_the_frame_are_found(matrix):
+    values = np.array([[1, 3, 2, 3, 2, 2, 0], [np.nan] * 7, [5, 5, 5, 5, 5, 5, 5]])
+    assert search.best_places(values, 4)[[0, 2]].tolist() == [[1, 3, 2, 4], [0, 1, 2, 3]]
+    assert len(set(search.best_places(values, 4)[1])) == 4  # a query without a direction
+    assert search.best_places(values[:1], 7).tolist() == [[1, 3, 2, 4, 5, 0, 6]]

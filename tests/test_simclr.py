@@ -6,16 +6,17 @@ import os
 import pickle
 import subprocess
 import sys
-import threading
 import time
 import warnings
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from loopback import loopback
 from PIL import Image
 
+from simlib import downloads
 from simlib.encoders import simclr, simclr_bolts, simclr_published
 from simlib.encoders.base import sha256_of
 from simlib.encoders.simclr import SimclrEncoder, dim_of, train
@@ -136,62 +137,22 @@ def published_bytes(published_state, tmp_path_factory):
     return path.read_bytes()
 
 
-class Server:
-    """Serves one body on this machine; breaks off after so many bytes, so many times."""
-
-    def __init__(self, body, break_off_at=None, breaks=1, status=200):
-        self.body, self.etag, self.status = body, '"first"', status
-        self.break_off_at, self.breaks, self.ranges = break_off_at, breaks, []
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):
-                asked = self.headers["Range"]
-                outer.ranges.append(asked)
-                start = 0
-                if asked and self.headers["If-Range"] == outer.etag:
-                    start = int(asked.removeprefix("bytes=").removesuffix("-"))
-                self.send_response(206 if start else outer.status)
-                if start:
-                    whole = len(outer.body)
-                    self.send_header("Content-Range", f"bytes {start}-{whole - 1}/{whole}")
-                self.send_header("ETag", outer.etag)
-                self.send_header("Content-Length", str(len(outer.body) - start))
-                self.end_headers()
-                if outer.break_off_at and outer.breaks:
-                    outer.breaks -= 1
-                    self.wfile.write(outer.body[start : start + outer.break_off_at])
-                else:
-                    self.wfile.write(outer.body[start:])
-
-            def log_message(self, *args):
-                pass
-
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.http.server_port}/simclr_imagenet.ckpt"
-        threading.Thread(target=partial(self.http.serve_forever, 0.01), daemon=True).start()
-
-
 @pytest.fixture
-def serve(tmp_path, monkeypatch):
-    """Make a server the home of the published weights, and an empty folder simlib's."""
-    monkeypatch.setenv("SIMLIB_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(simclr_published.time, "sleep", lambda seconds: None)
-    servers = []
+def serve(monkeypatch):
+    """Make a server the home of the published weights."""
+    monkeypatch.setattr(downloads, "time", SimpleNamespace(sleep=lambda seconds: None))
+    with loopback() as server:
+        monkeypatch.setattr(simclr_published, "URL", f"{server.url}/simclr.ckpt")
 
-    def start(*args, **kwargs):
-        servers.append(Server(*args, **kwargs))
-        monkeypatch.setattr(simclr_published, "URL", servers[-1].url)
-        return servers[-1]
+        def start(body):
+            server.files["/simclr.ckpt"] = body
+            return server
 
-    yield start
-    for server in servers:
-        server.http.shutdown()
-        server.http.server_close()
+        yield start
 
 
-def downloaded(tmp_path):
-    return tmp_path / "home" / "weights" / "simclr_imagenet.ckpt"
+def downloaded(home):
+    return home / "weights" / "simclr_imagenet.ckpt"
 
 
 def checkpoint_of(tmp_path, state):
@@ -201,12 +162,14 @@ def checkpoint_of(tmp_path, state):
 
 
 def test_published_weights_survive_a_broken_download_and_embed_as_bolts_does(
-    serve, published_bytes, published_state, tmp_path
+    serve, published_bytes, published_state, simlib_home
 ):
-    server = serve(published_bytes, break_off_at=10_000_000, breaks=2)
+    server = serve(published_bytes)
+    server.break_off_at, server.breaks = 10 * 2**20, 2
     encoder = SimclrEncoder(weights="published", device="cpu")
-    assert server.ranges == [None, "bytes=10000000-", "bytes=20000000-"]
-    assert downloaded(tmp_path).read_bytes() == published_bytes
+    expected = [None, f"bytes={10 * 2**20}-", f"bytes={20 * 2**20}-"]
+    assert server.ranges_of("/simclr.ckpt") == expected
+    assert downloaded(simlib_home).read_bytes() == published_bytes
 
     picture = noise_picture(3)
     module = bolts_module("resnet50").eval()
@@ -216,38 +179,20 @@ def test_published_weights_survive_a_broken_download_and_embed_as_bolts_does(
     embedding = encoder.encode([picture])
     assert embedding.shape == (1, encoder.dim) == (1, 2048)
     np.testing.assert_allclose(embedding, expected, rtol=1e-3, atol=1e-4)
-    assert sha256_of(downloaded(tmp_path)) in encoder.recipe
+    assert sha256_of(downloaded(simlib_home)) in encoder.recipe
 
     # Later the file is another one: it is not used, and the message says what to do.
-    with open(downloaded(tmp_path), "ab") as file:
+    with open(downloaded(simlib_home), "ab") as file:
         file.write(b"x")
     with pytest.raises(ValueError, match="has changed since it was first used"):
         SimclrEncoder(weights="published", device="cpu")
 
 
-def test_a_download_goes_on_after_a_restart_unless_the_file_has_changed(serve, tmp_path):
-    body = os.urandom(100_000)
-    server = serve(body, break_off_at=40_000, breaks=99)
-    with pytest.raises(ConnectionError):
-        simclr_published.download(server.url, tmp_path / "file", tries=0)
-    server.breaks = 0
-    simclr_published.download(server.url, tmp_path / "file")
-    assert server.ranges == [None, "bytes=40000-"]
-    assert (tmp_path / "file").read_bytes() == body
-
-    server = serve(body, break_off_at=40_000)
-    with pytest.raises(ConnectionError):
-        simclr_published.download(server.url, tmp_path / "other", tries=0)
-    server.body, server.etag = os.urandom(70_000), '"second"'
-    simclr_published.download(server.url, tmp_path / "other")
-    assert (tmp_path / "other").read_bytes() == server.body  # not half of each
-
-
-def test_garbage_is_refused_in_a_sentence(serve, tmp_path):
+def test_garbage_is_refused_in_a_sentence(serve, simlib_home):
     serve(b"<html>This bucket has moved.</html>")
     with pytest.raises(ValueError, match="not a checkpoint, or a damaged one.*Delete it"):
         SimclrEncoder(weights="published", device="cpu")
-    assert not downloaded(tmp_path).with_suffix(".ckpt.sha256").exists()
+    assert not downloaded(simlib_home).with_suffix(".ckpt.sha256").exists()
 
 
 class RunsCode:
@@ -291,14 +236,16 @@ def test_weights_of_another_network_are_refused(serve, tmp_path):
 
 
 def test_a_dead_link_and_no_network_give_one_sentence_that_says_what_to_do(serve):
-    server = serve(b"", status=404)
+    server = serve(b"")
+    server.status = 404
     with pytest.raises(ConnectionError, match="answers 404.*weights='compact', which works off"):
         SimclrEncoder(weights="published", device="cpu")
-    assert len(server.ranges) == 1  # asking again would change nothing
-    server.http.shutdown()
-    server.http.server_close()
+    assert len(server.asked) == 1  # asking again would change nothing
+    server.close()
+    started = time.perf_counter()
     with pytest.raises(ConnectionError, match="weights='compact', which works offline"):
         SimclrEncoder(weights="published", device="cpu")
+    assert time.perf_counter() - started < 5
 
 
 # --- training ------------------------------------------------------------------------------------

@@ -32,6 +32,8 @@ class Encoder(ABC):
         under which :func:`simlib.embed` caches.
     cacheable : bool
         Whether keeping the embeddings on disk is worth it.
+    backend : str
+        What computes, and in which precision.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Encoder(ABC):
     dim: int | None
     recipe: str
     cacheable: bool = True
+    backend: str = "torch float32"
 
     @abstractmethod
     def prepare(self, image: Image.Image) -> np.ndarray:

@@ -9,11 +9,16 @@ run badly (squeeze-and-excitation, swish).
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from simlib.encoders.base import packaged_folder, sha256_of
+from simlib.encoders.inference import Network, load_network
+
+if TYPE_CHECKING:
+    import torch
 
 DIM = 1280
 RESIZED_SIDE, INPUT_SIDE = 256, 224
@@ -60,14 +65,14 @@ def build(device: str = "cpu"):
     return network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
 
 
-def prepare(image: Image.Image) -> np.ndarray:
-    """Return the network's input for one RGB picture, float32 ``(3, 224, 224)`` in [-1, 1].
+def crop(image: Image.Image) -> np.ndarray:
+    """Return what the network sees of an RGB picture, uint8 ``(224, 224, 3)``.
 
     Examples
     --------
     >>> from PIL import Image
-    >>> prepare(Image.new("RGB", (300, 400), "white")).shape
-    (3, 224, 224)
+    >>> crop(Image.new("RGB", (300, 400), "white")).shape
+    (224, 224, 3)
     """
     shorter = min(image.size)
     if max(image.size) > 4 * shorter:
@@ -77,9 +82,55 @@ def prepare(image: Image.Image) -> np.ndarray:
     width, height = (side * RESIZED_SIDE // shorter for side in image.size)
     left, top = (round((side - INPUT_SIDE) / 2) for side in (width, height))
     resized = image.resize((width, height), Image.Resampling.BICUBIC)
-    cropped = resized.crop((left, top, left + INPUT_SIDE, top + INPUT_SIDE))
-    pixels = np.asarray(cropped, dtype=np.float32)  # (224, 224, 3)
+    return np.asarray(resized.crop((left, top, left + INPUT_SIDE, top + INPUT_SIDE)))
+
+
+def prepare(image: Image.Image) -> np.ndarray:
+    """Return the network's input for one RGB picture, float32 ``(3, 224, 224)`` in [-1, 1].
+
+    Examples
+    --------
+    >>> from PIL import Image
+    >>> prepare(Image.new("RGB", (300, 400), "white")).shape
+    (3, 224, 224)
+    """
+    pixels = crop(image).astype(np.float32)  # (224, 224, 3)
     return np.ascontiguousarray(pixels.transpose(2, 0, 1)) / 127.5 - 1.0  # (3, 224, 224)
+
+
+def load_features(
+    device: str = "cpu", precision: str = "float32", backend: str | None = None
+) -> Network:
+    """Return the network without its classifier, ready to run on batches of what `crop` returns.
+
+    It gives float32 ``(n, 1280)``. The parameters are those of
+    :func:`simlib.encoders.inference.load_network`.
+    """
+    example = np.zeros((INPUT_SIDE, INPUT_SIDE, 3), dtype=np.uint8)
+    origin = f"{WEIGHTS_SHA256} {PREPROCESSING} features"
+    return load_network(
+        "efficientnet-lite0", origin, _features_of_crops, example, device, precision, backend
+    )
+
+
+def normalised(crops: torch.Tensor) -> torch.Tensor:
+    """Return what the network reads, float32 ``(n, 3, 224, 224)`` in [-1, 1], of crops on torch."""
+    return crops.permute(0, 3, 1, 2).float() / 127.5 - 1.0
+
+
+def _features_of_crops():
+    import torch
+
+    class FeaturesOfCrops(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = build()
+            self.network.reset_classifier(0)  # from now on it ends with the pooled features
+
+        def forward(self, crops: torch.Tensor) -> torch.Tensor:
+            return self.network(normalised(crops).to(self.network.conv_stem.weight.dtype))
+
+    return FeaturesOfCrops()
 
 
 def features(network, batch: np.ndarray, device: str = "cpu") -> np.ndarray:

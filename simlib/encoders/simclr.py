@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image
 
 from simlib.encoders.base import Encoder, choose_device, sha256_of
+from simlib.encoders.inference import load_network
 
 SIDE = 64
 MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)  # of ImageNet, channels R, G, B
@@ -46,6 +47,11 @@ class SimclrEncoder(Encoder):
         values, downloaded once. Or the path of what :func:`train` made.
     device : str, optional
         Where the network runs; by default CUDA where there is one, then MPS, then the CPU.
+    precision : str
+        ``"float32"``, or ``"bfloat16"``: faster where the processor has it, and less exact.
+    backend : str, optional
+        ``"torch"`` to have torch run the network where OpenVINO would: on a CPU, where the package
+        openvino is installed.
 
     Raises
     ------
@@ -67,7 +73,11 @@ class SimclrEncoder(Encoder):
     column = "simclr_img_embeddings"
 
     def __init__(
-        self, weights: str | os.PathLike[str] = "compact", device: str | None = None
+        self,
+        weights: str | os.PathLike[str] = "compact",
+        device: str | None = None,
+        precision: str = "float32",
+        backend: str | None = None,
     ) -> None:
         self._device = choose_device(device)
         self._both_ways = weights != "published"
@@ -78,7 +88,7 @@ class SimclrEncoder(Encoder):
             path = COMPACT_PATH if weights == "compact" else Path(weights)
             network, arch, sha256 = _own_network(path)
             self.dim = dim_of(arch)
-        self._take(network, f"weights {sha256}")
+        self._take(network, f"weights {sha256}", precision, backend)
 
     @classmethod
     def of_network(cls, network, dim: int, device: str = "cpu") -> SimclrEncoder:
@@ -88,17 +98,25 @@ class SimclrEncoder(Encoder):
         digest = hashlib.sha256()
         for name, tensor in network.state_dict().items():
             digest.update(name.encode() + tensor.cpu().numpy().tobytes())
-        encoder._take(network, f"network {digest.hexdigest()}")
+        encoder._take(network, f"network {digest.hexdigest()}", backend="torch")
         return encoder
 
-    def _take(self, network, origin: str) -> None:
-        import torch
-
-        self._network = (
-            network.eval().requires_grad_(False).to(self._device, memory_format=torch.channels_last)
-        )
+    def _take(
+        self, network, origin: str, precision: str = "float32", backend: str | None = None
+    ) -> None:
         ways = " mean with the mirror image" if self._both_ways else ""
-        self.recipe = f"simclr {origin} {PREPROCESSING}{ways} float32"
+        self.recipe = f"simclr {origin} {PREPROCESSING}{ways}"
+        self._network = load_network(
+            "simclr",
+            self.recipe,
+            lambda: _both_ways(network) if self._both_ways else network,
+            np.zeros((3, SIDE, SIDE), dtype=np.float32),
+            self._device,
+            precision,
+            backend,
+        )
+        self.backend = self._network.backend
+        self.recipe += f" {self._network.precision}"
 
     def prepare(self, image: Image.Image) -> np.ndarray:
         """Return a picture as the network reads it, float32 ``(3, 64, 64)``."""
@@ -106,15 +124,22 @@ class SimclrEncoder(Encoder):
 
     def encode_prepared(self, batch: np.ndarray) -> np.ndarray:
         """Return the embeddings, float32 ``(n, dim)``, of prepared pictures ``(n, 3, 64, 64)``."""
-        import torch
+        return self._network(np.ascontiguousarray(batch, dtype=np.float32))
 
-        with torch.inference_mode():
-            pictures = torch.from_numpy(np.ascontiguousarray(batch, dtype=np.float32))
-            pictures = pictures.to(self._device, memory_format=torch.channels_last)
-            embeddings = self._network(pictures)  # (n, dim)
-            if self._both_ways:
-                embeddings = (embeddings + self._network(pictures.flip(3))) / 2
-        return embeddings.float().cpu().numpy()
+
+def _both_ways(network):
+    """Return a network that averages what another one gives for a picture and its mirror image."""
+    import torch
+
+    class BothWays(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network
+
+        def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+            return (self.network(pictures) + self.network(pictures.flip(3))) / 2  # (n, dim)
+
+    return BothWays()
 
 
 def resize_and_normalise(image: Image.Image) -> np.ndarray:

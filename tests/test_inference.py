@@ -1,0 +1,214 @@
+"""What a user loses when these fail: speed, or the same numbers from every backend."""
+
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from average_colours import run_python
+
+from simlib.encoders import inference
+from simlib.encoders.inference import load_network, network_threads
+
+pytest.importorskip("openvino")
+PICTURE = np.zeros((16, 16, 3), dtype=np.uint8)
+
+
+class Builder:
+    """Builds a small network, and counts how often."""
+
+    def __init__(self):
+        self.built = 0
+
+    def __call__(self):
+        import torch
+
+        class Small(torch.nn.Module):
+            def __init__(self):
+                super().__init__()
+                torch.manual_seed(0)
+                self.body = torch.nn.Sequential(
+                    torch.nn.Conv2d(3, 32, 3), torch.nn.ReLU6(), torch.nn.AdaptiveAvgPool2d(2)
+                )
+
+            def forward(self, pictures):
+                pixels = pictures.permute(0, 3, 1, 2).float() / 127.5 - 1
+                return self.body(pixels.to(self.body[0].weight.dtype)).flatten(1)
+
+        self.built += 1
+        return Small()
+
+
+@pytest.fixture
+def build():
+    return Builder()
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    return np.random.default_rng(0).integers(0, 256, (9, *PICTURE.shape), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def expected(pictures):
+    network = load_network("small", "the same", Builder(), PICTURE, backend="torch")
+    assert network.backend == "torch float32"
+    return network(pictures)
+
+
+def load(build, **options):
+    return load_network("small", "the same", build, PICTURE, **options)
+
+
+def kept_in(home):
+    return list((home / "networks").iterdir())
+
+
+def test_openvino_gives_what_torch_gives_and_says_that_it_did(build, pictures, expected):
+    network = load(build)
+    assert network.backend == "openvino float32"
+    found = network(pictures)
+    assert found.dtype == np.float32 and found.shape == (9, 128)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_a_pictures_embedding_does_not_hang_on_its_batch(build, pictures):
+    network = load(build)
+    together = network(pictures)
+    for batch in (1, 2, 4):
+        parts = [network(pictures[start : start + batch]) for start in range(0, 9, batch)]
+        np.testing.assert_array_equal(np.concatenate(parts), together)
+    assert network(pictures[:0]).shape == (0, 128)
+
+
+def test_the_network_is_converted_once(build, pictures, expected, simlib_home):
+    load(build)
+    again = load(build)
+    assert build.built == 1 and len(kept_in(simlib_home)) == 1
+    np.testing.assert_allclose(again(pictures), expected, atol=1e-5)
+    load_network("small", "other weights", build, PICTURE)
+    assert build.built == 2 and len(kept_in(simlib_home)) == 2
+
+
+@pytest.mark.parametrize("damage", ["cut short", "empty", "no archive", "a bit", "another network"])
+def test_a_damaged_converted_network_is_made_anew(build, pictures, expected, simlib_home, damage):
+    load(build)
+    (path,) = kept_in(simlib_home)
+    content = bytearray(path.read_bytes())
+    if damage == "a bit":
+        content[len(content) // 2] ^= 4
+    elif damage == "another network":
+        np.savez(path, xml=np.zeros(9, dtype=np.uint8), weights=np.zeros(9, dtype=np.uint8))
+        content = path.read_bytes()
+    path.write_bytes({"cut short": content[:-40], "empty": b"", "no archive": b"x" * 99}.get(
+        damage, content
+    ))  # fmt: skip
+    with pytest.warns(UserWarning, match="can't be read.*made anew"):
+        network = load(build)
+    np.testing.assert_allclose(network(pictures), expected, atol=1e-5)
+    assert build.built == 2
+    load(build)  # from here on it is whole again
+    assert build.built == 2
+
+
+def test_a_folder_that_cannot_be_written_costs_only_the_next_conversion(
+    build, pictures, expected, simlib_home
+):
+    (simlib_home / "networks").write_text("a file where the folder should be")
+    with pytest.warns(UserWarning, match="not kept.*SIMLIB_HOME"):
+        network = load(build)
+    np.testing.assert_allclose(network(pictures), expected, atol=1e-5)
+
+
+def test_several_may_convert_at_once(pictures, expected, simlib_home):
+    barrier = threading.Barrier(3)
+
+    def convert(_):
+        barrier.wait()
+        return load(Builder())(pictures)
+
+    with ThreadPoolExecutor(3) as executor:
+        for found in executor.map(convert, range(3)):
+            np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert len(kept_in(simlib_home)) == 1
+
+
+def test_several_threads_may_share_a_network(build, pictures, expected):
+    network = load(build)
+    with ThreadPoolExecutor(4) as executor:
+        for start, found in enumerate(executor.map(lambda n: network(pictures[n:]), range(8))):
+            np.testing.assert_allclose(found, expected[start:], atol=1e-5)
+
+
+def test_without_openvino_torch_does_the_work(build, pictures, expected, monkeypatch):
+    monkeypatch.setattr(inference, "find_spec", lambda name: None)
+    network = load(build)
+    assert network.backend == "torch float32"
+    np.testing.assert_array_equal(network(pictures), expected)
+
+
+def test_an_openvino_that_cannot_be_loaded_is_named_and_done_without(
+    build, pictures, expected, monkeypatch
+):
+    def fail():
+        raise ImportError("GLIBC_2.35 not found")
+
+    monkeypatch.setattr(inference, "import_openvino", fail)
+    with pytest.warns(UserWarning, match="can't be loaded .GLIBC_2.35 not found.*torch"):
+        network = load(build)
+    np.testing.assert_array_equal(network(pictures), expected)
+
+
+@pytest.mark.parametrize("backend", ["torch", "openvino"])
+def test_bfloat16_is_there_on_request_and_close(build, pictures, expected, backend):
+    network = load(build, precision="bfloat16", backend=backend)
+    # A processor without it computes in float32, and says so.
+    assert network.backend in {f"{backend} bfloat16", "openvino float32"}
+    np.testing.assert_allclose(network(pictures), expected, atol=0.05)
+    assert backend == "openvino" or not np.array_equal(network(pictures), expected)
+
+
+def test_a_wrong_wish_is_answered_with_the_choice(build):
+    with pytest.raises(ValueError, match="precision='half' is unknown.*'float32', 'bfloat16'"):
+        load(build, precision="half")
+    with pytest.raises(ValueError, match="backend='tensorrt' is unknown.*'openvino' or 'torch'"):
+        load(build, backend="tensorrt")
+    with pytest.raises(ValueError, match="not on 'cuda'"):
+        load(build, backend="openvino", device="cuda")
+
+
+def test_pictures_that_do_not_fit_are_named(build, pictures):
+    network = load(build)
+    with pytest.raises(ValueError, match=r"uint8 \(16, 16, 3\).*got float32 \(16, 16, 3\)"):
+        network(pictures.astype(np.float32))
+    with pytest.raises(ValueError, match=r"got uint8 \(8, 16, 3\)"):
+        network(pictures[:, :8])
+
+
+def test_no_more_threads_than_torch_uses(monkeypatch):
+    import torch
+
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        assert network_threads() == 1
+    finally:
+        torch.set_num_threads(threads)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a folder of that name may be elsewhere")
+def test_openvino_sends_no_statistics_from_here(tmp_path):
+    """Merely imported, it would write an identifier into ~/intel and report to a server."""
+    run_python(
+        """
+import sys
+from simlib.encoders.inference import import_openvino
+assert hasattr(import_openvino(), "Core")
+assert import_openvino() is sys.modules["openvino"]
+assert "openvino_telemetry" not in sys.modules
+assert "openvino.tools.ovc.telemetry_stub" in sys.modules
+""",
+        HOME=str(tmp_path),
+    )
+    assert not list(tmp_path.iterdir())
