@@ -42,6 +42,27 @@ test-ray: set-up
 		{ echo "Ray can't be installed. Connect to the internet and run: make test-ray"; exit 1; }
 	@SIMLIB_RAY_TESTS=1 $(VENV)/python -m pytest tests/ray_engine
 
+# simlib beside its peers and the limits of this machine; the results lie in benchmarks/results.
+.PHONY: bench
+bench: set-up
+	@$(VENV)/python -m pip install --quiet --no-deps --requirement benchmarks/requirements.txt || \
+		echo "Not all peers can be installed; those that are missing are left out by name."
+	@$(VENV)/python benchmarks/speed.py
+
+# The Milvus code against a real server, which is killed and started again; Linux. The server's
+# package (55 MB, of 2023) goes into a folder of its own, since it is old and only for this.
+MILVUS_SERVER := .milvus-server
+.PHONY: test-milvus
+test-milvus: set-up
+	@command -v unshare >/dev/null || \
+		{ echo "This needs Linux and its command unshare (Debian: apt install util-linux)."; exit 1; }
+	@[ -x $(MILVUS_SERVER)/bin/python ] || $(PYTHON) -m venv $(MILVUS_SERVER)
+	@$(MILVUS_SERVER)/bin/python -c "import milvus" 2>/dev/null || \
+		$(MILVUS_SERVER)/bin/python -m pip install --quiet --no-deps milvus==2.3.5 || \
+		{ echo "The package milvus 2.3.5 can't be installed; it holds the server. Connect to the internet and run: make test-milvus"; exit 1; }
+	@SIMLIB_MILVUS_PYTHON=$(abspath $(MILVUS_SERVER))/bin/python \
+		$(VENV)/python tests/milvus_server/test_milvus_server.py
+
 # The explorer in a real JupyterLab and a real browser; SIMLIB_BROWSER names one that is not found.
 .PHONY: test-browser
 test-browser: set-up
