@@ -1,0 +1,611 @@
+"""Searching by Milvus Lite: the same answers, no row lost or doubled, and every failure a sentence.
+
+The same code against a real server is in tests/milvus_server (make test-milvus).
+"""
+
+import importlib.util
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from average_colours import AverageColours, start_python
+from colour_names import ColourNames
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+import simlib
+from conftest import draw_pictures
+from simlib import milvus_collection
+from simlib.milvus_connection import Connection, MilvusRefusal, render_filter
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("milvus_lite") is None, reason="milvus-lite is not installed"
+)
+COLOURS = ["red", "green", "blue"]
+HOSTILE = [
+    'red" or row_label >= 0 or colour == "',
+    "red' or '1' == '1",
+    'back\\slash" or true',
+    "ends in a backslash\\",
+    "{colour}",
+    "two\nlines\tand a\rtab",
+    "rød 赤 🟥 قرمز",
+    "100% _under_",
+    "",
+]
+
+
+def random_frame(count=200, dim=16, seed=0):
+    """Rows with columns of each kind; labels neither in order nor positions."""
+    rng = np.random.default_rng(seed)
+    return pd.DataFrame(
+        {
+            "img_path": [f"{number}.jpg" for number in range(count)],
+            "own": list(rng.normal(size=(count, dim)).astype(np.float32)),
+            "colour": rng.choice(COLOURS, count),
+            "price": rng.random(count),
+            "pieces": rng.integers(1, 9, count),
+            "in_stock": rng.random(count) < 0.5,
+        },
+        index=rng.permutation(count) * 10,
+    )
+
+
+@pytest.fixture(scope="module")
+def frame():
+    return random_frame()
+
+
+@pytest.fixture(scope="module")
+def uri(tmp_path_factory):
+    return str(tmp_path_factory.mktemp("milvus") / "made on demand" / "index.db")
+
+
+@pytest.fixture(scope="module")
+def flat(frame, uri):
+    """An exact index that no test changes."""
+    with simlib.build_index(frame, "own", uri=uri, index="FLAT", progress=False) as index:
+        yield index
+
+
+def build(frame, uri, **options):
+    return simlib.build_index(frame, "own", uri=uri, progress=False, **options)
+
+
+def assert_same(found, expected):
+    """The same neighbours, with the similarities that float32 gives."""
+    assert list(found) == list(expected)
+    exact = ["rank", "index", "img_path"]
+    pd.testing.assert_frame_equal(found[exact], expected[exact], check_dtype=False)
+    assert np.allclose(found["cosine_similarity"], expected["cosine_similarity"], atol=1e-6)
+
+
+# The same search
+
+
+def test_a_vector_and_a_label_find_what_exact_search_finds(frame, flat):
+    query = np.random.default_rng(1).normal(size=16)
+    assert_same(flat.search(query, k=20), simlib.nearest(frame, "own", query, k=20))
+    for label in (frame.index[0], int(frame.index[7])):
+        found = flat.search(label, k=7)
+        assert_same(found, simlib.nearest(frame, "own", label, k=7))
+        assert label not in found["index"].tolist()
+
+
+def test_a_filter_searches_as_if_only_those_rows_were_there(frame, flat):
+    chosen = frame[(frame["colour"] == "red") & (frame["price"] < 0.5) & frame["in_stock"]]
+    found = flat.search(
+        frame["own"].iloc[0],
+        k=500,
+        filter="colour == {colour} and price < {most} and in_stock == {yes}",
+        filter_params={"colour": "red", "most": 0.5, "yes": True},
+        columns=["colour", "price"],
+    )
+    assert sorted(found["index"]) == sorted(chosen.index)
+    expected = simlib.nearest(chosen, "own", frame["own"].iloc[0], k=500)
+    assert_same(found[list(expected)], expected)
+    assert (found["colour"] == "red").all() and (found["price"] < 0.5).all()
+    some = {"some": ["red", "blue"], "numbers": [1, np.int64(2)]}
+    both = "colour in {some} and pieces in {numbers}"
+    assert (
+        flat.count(both, some)
+        == (frame["colour"].isin(["red", "blue"]) & frame["pieces"].isin([1, 2])).sum()
+    )
+
+
+@pytest.mark.parametrize("kind", ["HNSW", "IVF_FLAT", "AUTOINDEX"])
+def test_other_indexes_find_nearly_all_neighbours(kind, frame, uri):
+    recall = []
+    with build(frame, uri, name=f"by_{kind}", index=kind) as index:
+        for label in frame.index[:20]:
+            found = index.search(label, k=10, search_params={"ef": 64, "nprobe": 4})["index"]
+            recall.append(found.isin(simlib.nearest(frame, "own", label, k=10)["index"]).mean())
+    assert np.mean(recall) > 0.9
+
+
+def test_options_of_an_index_and_of_a_search_are_heeded(frame, uri):
+    recall = {}
+    for lists, probes in ((1, 1), (50, 1), (50, 50)):
+        with build(
+            frame, uri, name="options", index="IVF_FLAT", index_options={"nlist": lists}
+        ) as index:
+            found = index.search(frame.index[0], k=20, search_params={"nprobe": probes})["index"]
+        exact = simlib.nearest(frame, "own", frame.index[0], k=20)["index"]
+        recall[lists, probes] = exact.isin(found).mean()
+    assert recall[1, 1] == recall[50, 50] == 1 and recall[50, 1] < 0.7
+
+
+@pytest.mark.parametrize("metric", ["IP", "L2"])
+def test_other_metrics_give_their_own_scores(metric, frame, uri):
+    matrix = simlib.embedding_matrix(frame, "own")
+    query = matrix[3]
+    scores = matrix @ query if metric == "IP" else -np.linalg.norm(matrix - query, axis=1)
+    best = np.argsort(-scores)[:5]
+    with build(frame, uri, name=f"by_{metric}", metric=metric, index="FLAT") as index:
+        found = index.search(query, k=5)
+    column = {"IP": "inner_product", "L2": "euclidean_distance"}[metric]
+    assert found["index"].tolist() == frame.index[best].tolist()
+    assert np.allclose(found[column], np.abs(scores[best]), atol=1e-3)
+
+
+@pytest.fixture(scope="module")
+def coloured(tmp_path_factory):
+    """Four pictures, their labels texts, and the index that reads pictures and words."""
+    folder = tmp_path_factory.mktemp("coloured")
+    paths = []
+    for name in ("red", "green", "blue", "yellow"):
+        paths.append(str(folder / f"{name}.png"))
+        Image.new("RGB", (20, 20), name).save(paths[-1])
+    frame = pd.DataFrame({"img_path": paths}, index=["a'b", 'c"d', "e\\f", "g h"])
+    frame = simlib.embed(frame, ColourNames(), progress=False)
+    options = {"uri": folder / "index.db", "progress": False}
+    with simlib.build_index(frame, "colour_names", **options) as index:
+        yield frame, index
+
+
+def test_a_picture_a_path_and_a_text_find_what_they_show(coloured):
+    frame, index = coloured
+    for position, name in enumerate(("red", "green", "blue")):
+        path = frame["img_path"].iloc[position]
+        for query in ({"query": path}, {"query": simlib.load_image(path)}, {"text": name}):
+            assert index.search(k=1, **query)["img_path"].tolist() == [path]
+    both = index.search(simlib.load_image(frame["img_path"].iloc[0]), text="blue", k=4)
+    vector = simlib.encode_query(
+        ColourNames(), "blue", simlib.load_image(frame["img_path"].iloc[0])
+    )
+    assert_same(both, simlib.nearest(frame, "colour_names", vector, k=4))
+
+
+def test_labels_that_are_texts_may_hold_anything(coloured):
+    frame, index = coloured
+    for label in frame.index:
+        assert_same(index.search(label, k=3), simlib.nearest(frame, "colour_names", label, k=3))
+
+
+# Filters
+
+
+def test_what_a_user_types_is_compared_and_nothing_else(uri):
+    frame = random_frame(len(HOSTILE) + 1).assign(colour=["red", *HOSTILE])
+    with build(frame, uri, name="hostile") as index:
+        for label, text in zip(frame.index[1:], HOSTILE, strict=True):
+            for condition in ("colour == {typed}", "colour in {typed}"):
+                value = text if "==" in condition else [text]
+                found = index.search(
+                    frame["own"].iloc[0], k=100, filter=condition, filter_params={"typed": value}
+                )
+                assert found["index"].tolist() == [label]
+        assert index.delete(filter="colour == {c}", filter_params={"c": HOSTILE[0]}) == 1
+        assert index.count() == len(HOSTILE)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_any_text_comes_back_from_milvus_own_reader_as_it_was(text):
+    from milvus_lite.search.filter.tokens import tokenize
+
+    tokens = tokenize(render_filter("colour == {typed}", {"typed": text}))
+    assert [token.value for token in tokens if token.kind.name == "STRING"] == [text]
+    assert len(tokens) == 4  # the name, ==, one literal, the end
+
+
+@pytest.mark.parametrize(
+    ("condition", "parameters", "sentence"),
+    [
+        ("size == 3", None, "'size == 3' can't be used.*can ask for: img_path, colour, price"),
+        ("colour ==", None, "'colour ==' can't be used"),
+        ("author == 'timeout'", None, "\"author == 'timeout'\" can't be used"),
+        ("colour == {c}", None, r"asks for the parameters \['c'\], but filter_params has \[\]"),
+        ("colour == 'red'", {"c": "red"}, r"filter_params has \['c'\]"),
+        ("price < {p}", {"p": float("nan")}, "'p' is nan, but a filter compares with a text"),
+        ("price < {p}", {"p": None}, "'p' is None"),
+        ("colour == {c}", {"c": "\ud800"}, "not valid Unicode"),
+        (7, None, "filter=7 is not a text"),
+    ],
+)
+def test_a_filter_that_makes_no_sense_is_answered_in_a_sentence(
+    condition, parameters, sentence, frame, flat, capfd
+):
+    with pytest.raises(ValueError, match=sentence) as raised:
+        flat.search(frame.index[0], filter=condition, filter_params=parameters)
+    assert len(str(raised.value).splitlines()) == 1
+    assert capfd.readouterr().err == ""  # pymilvus would log twenty lines
+
+
+# What goes in
+
+
+def test_rows_without_a_direction_are_left_out_named_and_counted(uri):
+    frame = random_frame(8)
+    cells = frame["own"].tolist()
+    cells[1], cells[2], cells[4] = None, np.full(16, np.nan), np.zeros(16)
+    frame = frame.assign(own=cells, error=None, title="short")
+    frame.loc[frame.index[1], "error"] = "the picture is damaged"
+    frame.loc[frame.index[6], "title"] = "é" * 40_000
+    with pytest.warns(UserWarning, match="4 row.*can't be searched for.*picture is damaged"):
+        index = build(frame, uri, name="with_holes", columns=["img_path", "title"])
+    with index:
+        assert index.count() == 4
+        assert set(index.built.left_out) == set(frame.index[[1, 2, 4, 6]])
+        assert "longer than 65,535 bytes" in index.built.left_out[frame.index[6]]
+        assert index.search(frame["own"].iloc[0], k=8)["cosine_similarity"].notna().all()
+
+
+def test_columns_with_gaps_are_named_and_missing_texts_are_empty(uri):
+    frame = random_frame(6).assign(size=[1.0, None, 3, 4, 5, 6], title=["a", None, *"cdef"])
+    frame["größe"] = 1
+    with pytest.warns(UserWarning, match="'size', since it has gaps.*'größe', since its name"):
+        index = build(frame, uri, name="with_gaps")
+    with index:
+        assert "size" not in index.columns
+        assert index.count("title == ''") == 1
+    with pytest.raises(ValueError, match="'size', since it has gaps"):
+        build(frame, uri, name="with_gaps", columns=["size"])
+
+
+@pytest.mark.parametrize(
+    ("labels", "sentence"),
+    [
+        ([1, 1, 2], "label 1 stands at several rows"),
+        ([1, "a", 2], "'a' can't name a row"),
+        ([1.5, 2.5, 3.5], "1.5 can't name a row"),
+        ([(1, 2), (1, 3), (1, 4)], "can't name a row"),
+    ],
+)
+def test_labels_that_can_not_name_rows_are_refused(labels, sentence, uri):
+    frame = random_frame(3)
+    frame.index = pd.Index(labels, tupleize_cols=False)
+    with pytest.raises(ValueError, match=f"{sentence}.*reset_index"):
+        build(frame, uri, name="labels")
+
+
+def test_what_was_written_is_read(uri):
+    frame = random_frame(50)
+    with build(frame.iloc[:40], uri, name="kept_up_to_date") as index:
+        assert index.upsert(frame.iloc[30:]) == 20
+        assert index.count() == 50
+        changed = frame.iloc[[3]].assign(own=[-frame["own"].iloc[3]], colour="violet")
+        index.upsert(changed)
+        found = index.search(changed["own"].iloc[0], k=1, columns=["colour"])
+        assert found[["index", "colour"]].values.tolist() == [[frame.index[3], "violet"]]
+        assert index.delete([frame.index[3], frame.index[4], 999_999]) == 2
+        assert index.delete(int(frame.index[5])) == 1
+        assert index.count() == 47
+        assert frame.index[3] not in index.search(changed["own"].iloc[0], k=50)["index"].tolist()
+        for nothing in ({}, {"filter": "  "}, {"labels": [1], "filter": "price < 1"}):
+            with pytest.raises(ValueError, match="either labels or a filter"):
+                index.delete(**nothing)
+        with pytest.raises(ValueError, match="have 3 values, but those in .* have 16"):
+            index.upsert(frame.assign(own=[[1, 2, 3]] * 50))
+        with pytest.raises(ValueError, match="'colour' holds INT64, not VARCHAR"):
+            index.upsert(frame.assign(colour=1))
+        with pytest.raises(KeyError, match="no column 'price'"):
+            index.upsert(frame.drop(columns="price"))
+        assert index.count() == 47
+
+
+def test_building_again_writes_only_what_differs(uri):
+    frame = random_frame(60)
+    build(frame, uri, name="again").close()
+    with build(frame, uri, name="again", index="FLAT") as index:
+        assert (index.built.written, index.built.unchanged, index.built.removed) == (0, 60, 0)
+    other = frame.iloc[5:].copy()
+    other.loc[other.index[0], "price"] = 7.0
+    with build(other, uri, name="again", index="FLAT") as index:
+        assert (index.built.written, index.built.unchanged, index.built.removed) == (1, 54, 5)
+        assert_same(
+            index.search(frame["own"].iloc[0]), simlib.nearest(other, "own", frame["own"].iloc[0])
+        )
+
+
+# What can go wrong
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "sentence"),
+    [
+        ({"own": [[1.0, 2, 3]] * 200}, {}, "holds embeddings of 16 values .* not of 3"),
+        ({}, {"metric": "L2"}, "an index for the metric COSINE, not L2"),
+        ({"size": 1}, {}, r"the columns .*not .*size \(INT64\)"),
+        ({}, {"metric": "cosine"}, "metric='cosine' is unknown; choose one of"),
+        ({}, {"index": "IVF_PQ"}, "Milvus Lite has no index 'IVF_PQ'; it has AUTOINDEX"),
+        ({}, {"name": "a b"}, "'a b' can't be the name of a collection"),
+        ({}, {"name": "../up"}, "'../up' can't be the name of a collection"),
+    ],
+)
+def test_a_collection_that_does_not_fit_is_refused_and_kept(
+    change, options, sentence, frame, flat, uri
+):
+    with pytest.raises(ValueError, match=sentence):
+        build(frame.assign(**change), uri, **{"index": "FLAT", **options})
+    assert flat.count() == len(frame)
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ([1, 2], "has 2 values, but the embeddings in 'own' have 16"),
+        (np.zeros(16), "no direction"),
+        (np.full(16, np.nan), "no direction"),
+        (123_456, "123456 is not a label"),
+        (1.5, "1.5 is not a label"),
+        (None, "nothing to search for"),
+        (Image.new("RGB", (2, 2)), "not known which encoder made 'own'"),
+    ],
+)
+def test_a_query_that_makes_no_sense_is_named(query, sentence, flat):
+    with pytest.raises(ValueError, match=sentence):
+        flat.search(query)
+
+
+@pytest.mark.parametrize("k", [0, -1, 1.5, True, 16_384])
+def test_a_number_of_neighbours_out_of_range_is_named(k, flat):
+    with pytest.raises(ValueError, match=f"k={k}"):
+        flat.search(np.ones(16), k=k)
+
+
+def test_an_index_that_another_process_holds_is_named_and_free_once_closed(tmp_path):
+    frame = random_frame(20)
+    uri = str(tmp_path / "index.db")
+    closed = tmp_path / "closed"
+    script = """
+import os, simlib, sys, time
+try:
+    simlib.open_index(sys.argv[1])
+except RuntimeError as error:
+    print(error, flush=True)
+while not os.path.exists(sys.argv[2]):
+    time.sleep(0.02)
+print(simlib.open_index(sys.argv[1]).count())
+"""
+    with build(frame, uri):
+        other = start_python(script, uri, closed)
+        refusal = other.stdout.readline()
+        assert refusal.startswith(f"{uri} is in use by another process"), other.stderr.read()
+    closed.touch()
+    printed, complaints = other.communicate(timeout=120)
+    assert printed == "20\n" and complaints == ""
+    with simlib.open_index(uri) as index:
+        assert_same(index.search(frame.index[0]), simlib.nearest(frame, "own", frame.index[0]))
+
+
+def test_opening_what_is_not_there_says_what_is(uri, flat, tmp_path):
+    with pytest.raises(FileNotFoundError, match="no index .*none.db.*build_index"):
+        simlib.open_index(tmp_path / "none.db")
+    with pytest.raises(ValueError, match="no collection 'other'; it has: .*own"):
+        simlib.open_index(uri, "other")
+    (tmp_path / "old.db").write_text("a database of milvus-lite 2")
+    with pytest.raises(ValueError, match="a file is in its way"):
+        simlib.open_index(tmp_path / "old.db")
+    for address in ("index", "ftp://host/x", "http://"):
+        with pytest.raises(ValueError, match="neither a file of Milvus Lite.* nor the address"):
+            simlib.open_index(address)
+
+
+def test_a_server_that_does_not_answer_is_named_within_seconds(monkeypatch, capfd):
+    monkeypatch.setattr("simlib.milvus_connection.CONNECT_SECONDS", 1)
+    with socket.socket() as silent, socket.socket() as closed:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        closed.bind(("127.0.0.1", 0))
+        for port in (silent.getsockname()[1], closed.getsockname()[1]):
+            started = time.monotonic()
+            with pytest.raises(ConnectionError, match=f"No Milvus server answers at .*{port}"):
+                simlib.open_index(f"http://127.0.0.1:{port}")
+            assert time.monotonic() - started < 5
+    assert capfd.readouterr().err == ""
+
+
+def test_the_token_is_shown_nowhere(monkeypatch, flat):
+    monkeypatch.setenv("MILVUS_TOKEN", "root:open sesame")
+    monkeypatch.setattr("simlib.milvus_connection.CONNECT_SECONDS", 1)
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+        for address in (f"http://127.0.0.1:{port}", f"http://root:open sesame@127.0.0.1:{port}"):
+            with pytest.raises((ConnectionError, ValueError)) as raised:
+                simlib.open_index(address)
+            error = raised.value
+            while error is not None:
+                assert "sesame" not in repr(error)
+                error = error.__cause__ or error.__context__
+    assert "sesame" not in repr(flat) + repr(vars(flat)) + repr(vars(flat._connection))
+
+
+def test_a_missing_pymilvus_is_answered_with_the_command(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "pymilvus", None)
+    with pytest.raises(ImportError, match="Run: python -m pip install pymilvus milvus-lite"):
+        build(random_frame(3), tmp_path / "index.db")
+
+
+def test_an_index_that_still_builds_is_waited_for_and_one_that_stands_still_is_named(
+    flat, monkeypatch
+):
+    states = iter([0, 50, 200])
+
+    def state(*_):
+        done = next(states, 50)
+        return {
+            "state": "Finished",
+            "total_rows": 200,
+            "indexed_rows": done,
+            "pending_index_rows": 200 - done,
+        }
+
+    monkeypatch.setattr(milvus_collection, "described_index", state)
+    parts = flat._connection, flat._described
+    milvus_collection.wait_for_index(*parts, disable=True)
+    assert next(states, None) is None  # it did not return before all rows were indexed
+    monkeypatch.setattr(milvus_collection, "STALL_SECONDS", 0.5)
+    with pytest.raises(TimeoutError, match="'own' has stood at 50 of 200 rows"):
+        milvus_collection.wait_for_index(*parts, disable=True)
+    monkeypatch.setattr(
+        milvus_collection,
+        "described_index",
+        lambda *_: {"state": "Failed", "index_state_fail_reason": "x"},
+    )
+    with pytest.raises(RuntimeError, match="could not build the index: x"):
+        milvus_collection.wait_for_index(*parts, disable=True)
+
+
+def test_a_closed_index_says_so(tmp_path):
+    index = build(random_frame(5), tmp_path / "index.db")
+    index.close()
+    index.close()
+    with pytest.raises(ValueError, match="was closed; simlib.open_index opens it"):
+        index.count()
+    with simlib.open_index(tmp_path / "index.db") as again:
+        again.drop()
+    with pytest.raises(ValueError, match="has no|none at all"):
+        simlib.open_index(tmp_path / "index.db")
+
+
+# From shards, and killed on the way
+
+
+@pytest.fixture
+def shards(tmp_path):
+    draw_pictures(tmp_path / "pictures" / "hats", 40)
+    draw_pictures(tmp_path / "pictures" / "shoes", 30, size=(9, 9))
+    (tmp_path / "pictures" / "shoes" / "broken.jpg").write_bytes(b"not a picture")
+
+    def embed_again():
+        return simlib.embed_folder(
+            tmp_path / "pictures", tmp_path / "shards", AverageColours(), 20, progress=False
+        )
+
+    embed_again()
+    return tmp_path, embed_again
+
+
+def index_shards(folder):
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*can't be searched for")
+        return simlib.index_shards(
+            folder / "shards", folder / "index.db", index="FLAT", progress=False
+        )
+
+
+def test_shards_are_indexed_once_and_follow_the_folder(shards):
+    folder, embed_again = shards
+    with index_shards(folder) as index:
+        assert index.count() == index.built.written == 70
+        assert len(index.built.left_out) == 1
+        assert index.count("category == 'hats'") == 40
+        frame = simlib.load_shards(folder / "shards").dropna(subset="average_colours")
+        query = frame["average_colours"].iloc[0]
+        found = index.search(query, k=9)
+        expected = simlib.nearest(frame, "average_colours", query, k=9)
+        assert np.allclose(found["cosine_similarity"], expected["cosine_similarity"], atol=1e-6)
+        assert set(found["img_path"].head(3)) == set(expected["img_path"].head(3))
+    pictures = folder / "pictures"
+    (pictures / "hats" / "000.png").unlink()
+    Image.new("RGB", (30, 30), "orange").save(pictures / "hats" / "001.png")
+    Image.new("RGB", (30, 30), "brown").save(pictures / "shoes" / "new.png")
+    embed_again()
+    with index_shards(folder) as index:
+        built = index.built
+        assert (index.count(), built.written, built.unchanged, built.removed) == (70, 2, 68, 1)
+
+
+def test_no_shards_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="There are no shards"):
+        simlib.index_shards(tmp_path, tmp_path / "index.db")
+    assert not (tmp_path / "index.db").exists()
+
+
+def test_killed_in_the_middle_and_run_again_no_row_is_lost_or_doubled(tmp_path):
+    script = """
+import sys
+import pandas as pd
+import simlib
+from simlib import milvus, milvus_rows
+milvus_rows.BATCH_BYTES = 500 * 20
+write = milvus.MilvusIndex._write
+def reported(self, rows):
+    written = write(self, rows)
+    print(written, flush=True)
+    return written
+milvus.MilvusIndex._write = reported
+simlib.build_index(pd.read_pickle(sys.argv[1]), "own", uri=sys.argv[2], progress=False)
+"""
+    uri = tmp_path / "index.db"
+    frame = random_frame(3000)
+    frame.to_pickle(tmp_path / "frame.pickle")
+    process = start_python(script, tmp_path / "frame.pickle", uri)
+    acknowledged = 0
+    while acknowledged < 700:
+        acknowledged += int(process.stdout.readline())
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    with simlib.open_index(uri, "own") as index:
+        there = index.count()
+        assert acknowledged <= there < 3000
+    with build(frame, uri) as index:
+        assert index.count() == 3000
+        assert index.built.unchanged == there and index.built.written == 3000 - there
+        labels = [label for part in index._labels() for label in part]
+        assert sorted(labels) == sorted(frame.index)
+
+
+def test_several_threads_may_search_and_write(tmp_path):
+    frame = random_frame(400)
+    failures = []
+    with build(frame.iloc[:100], tmp_path / "index.db") as index:
+
+        def work(part):
+            try:
+                index.upsert(frame.iloc[part])
+                index.search(frame["own"].iloc[part.start], k=5)
+            except Exception as error:
+                failures.append(error)
+
+        threads = [
+            threading.Thread(target=work, args=(slice(start, start + 25),))
+            for start in range(100, 400, 25)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert not failures and index.count() == 400
+
+
+def test_a_collection_of_somebody_else_is_left_alone(tmp_path):
+    connection = Connection(tmp_path / "index.db")
+    connection.call("create_collection", "own", dimension=16)
+    with pytest.raises(ValueError, match="'own' .*was not made by simlib"):
+        build(random_frame(3), tmp_path / "index.db")
+    with pytest.raises(MilvusRefusal, match="answered: "):
+        connection.call("query", "own", filter="nonsense ==")
+    assert json.dumps(connection.call("list_collections")) == '["own"]'
+    connection.close()
