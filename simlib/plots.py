@@ -1,14 +1,15 @@
-"""What a person sees: grids of pictures, and a query with its neighbours."""
+"""What a person sees: pictures in grids, neighbours in order, comparisons, and maps."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
 
-from simlib.columns import Embeddings, encoder_of, require_column
+from simlib.columns import Embeddings, embedding_matrix, encoder_of, require_column
 from simlib.encoders import load_encoder
 from simlib.images import ImageError, load_image
 from simlib.search import encode_query, nearest
@@ -20,8 +21,17 @@ if TYPE_CHECKING:
 DPI = 80
 """Dots per inch of a figure: enough to recognise the products, and a notebook stays small."""
 
+MOST_DRAWN = 50
+"""So many neighbours are drawn at most: a row of thousands takes minutes, and nobody can see it."""
+
 THUMBNAIL = 224
 """The longer side of a picture in a figure, in pixels."""
+
+# Twenty hues in an order that sets neighbours apart (matplotlib's tab20, dark ones first).
+_PALETTE = [f"C{number}" for number in range(10)] + [
+    "#aec7e8", "#ffbb78", "#98df8a", "#ff9896", "#c5b0d5",
+    "#c49c94", "#f7b6d2", "#555555", "#dbdb8d", "#9edae5",
+]  # fmt: skip
 
 
 def plot_similar(
@@ -41,7 +51,7 @@ def plot_similar(
     query_index : label
         The label, in the frame's index, of the picture to search with.
     k_neighbors : int
-        How many neighbours to draw.
+        How many neighbours to find; the first ``MOST_DRAWN`` of them are drawn.
 
     Returns
     -------
@@ -93,7 +103,7 @@ def text_image_search(
     img_emb_col : str
         Embeddings of an image-text network, such as ``"clip_img_embedding"``.
     k : int
-        How many pictures to draw.
+        How many pictures to find; the first ``MOST_DRAWN`` of them are drawn.
     model : Encoder or SentenceTransformer, optional
         The network that made the column. By default the one that did so in this session, else the
         compact one, ``simlib.load_encoder("clip")``.
@@ -138,6 +148,11 @@ def text_image_search(
             "model=, or embed the pictures with this one."
         )
     found = nearest(df, img_emb_col, vector, k)
+    if found.empty:
+        raise ValueError(
+            f"None of the embeddings in {img_emb_col!r} can be compared: each is zero or not "
+            "finite."
+        )
     captions = [f"{similarity:.2f}" for similarity in found["cosine_similarity"]]
     draw_neighbours(None, found["img_path"], captions, title=f"“{text_query}”")
     return found
@@ -149,8 +164,10 @@ def draw_neighbours(
     """Draw a query (a path, a picture, or None for none) in a frame, and its neighbours."""
     import matplotlib.pyplot as plt
 
-    pictures = [*([] if query is None else [query]), *img_paths]
-    captions = [*([] if query is None else ["query"]), *captions]
+    if len(img_paths) > MOST_DRAWN:
+        title = f"{title} (the first {MOST_DRAWN} of {len(img_paths):,})".strip()
+    pictures = [*([] if query is None else [query]), *img_paths[:MOST_DRAWN]]
+    captions = [*([] if query is None else ["query"]), *captions[:MOST_DRAWN]]
     figure, axes = plt.subplots(
         1, len(pictures), figsize=(1.5 * len(pictures), 1.9), dpi=DPI, squeeze=False
     )
@@ -228,6 +245,264 @@ def plot_grid(
         _draw(axis, path, caption)
     figure.tight_layout(pad=0.3)
     return figure
+
+
+def plot_comparison(comparison: pd.DataFrame, columns: int = 3) -> Figure:
+    """Draw what :func:`simlib.compare` measured: a panel for each measure, a row each encoder.
+
+    Parameters
+    ----------
+    comparison : pandas.DataFrame
+        As :func:`simlib.compare` returns it.
+    columns : int
+        Panels side by side.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Dots are means, lines their 95% intervals, and a dotted line is what chance would reach.
+
+    Raises
+    ------
+    ValueError
+        If there is no measure to draw.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("agg")
+    >>> import simlib
+    >>> image_df = simlib.load_catalogue("sample").groupby("category").head(3)
+    >>> pixels = simlib.load_encoder("pixels", size=(16, 16))
+    >>> table = simlib.compare(image_df, [pixels], timed=0, progress=False)
+    >>> [axis.get_title() for axis in plot_comparison(table).axes][:2]
+    ['precision@5 by category', 'precision@5 by colour']
+    """
+    import matplotlib.pyplot as plt
+
+    levels = comparison.columns.get_level_values(0) if comparison.columns.nlevels == 2 else []
+    measures = [name for name in dict.fromkeys(levels) if name != "cost"]
+    if not measures:
+        raise ValueError("There is no measure to draw; give what simlib.compare returned.")
+    columns = min(columns, len(measures))
+    rows = -(-len(measures) // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(3 * columns, (0.7 + 0.28 * len(comparison)) * rows), dpi=DPI,
+        sharey=True, squeeze=False,
+    )  # fmt: skip
+    for axis in axes.flat[len(measures) :]:
+        axis.remove()
+    places = range(len(comparison))
+    for axis, measure in zip(figure.axes, measures, strict=True):
+        mean, low, high = (comparison[measure][part] for part in ("mean", "low", "high"))
+        for place, colour in zip(places, _PALETTE, strict=False):
+            axis.plot([low.iloc[place], high.iloc[place]], [place, place], color=colour, lw=2)
+            axis.plot(mean.iloc[place], place, "o", color=colour, ms=5)
+        if measure in comparison.attrs.get("chance", {}):
+            axis.axvline(comparison.attrs["chance"][measure], color="grey", ls=":", lw=1)
+        axis.set_title(measure, fontsize=9)
+        axis.set(xlim=(-0.03, 1.03), ylim=(len(comparison) - 0.5, -0.5))
+        axis.set_yticks(places, comparison.index, fontsize=9)
+        axis.tick_params(labelsize=8)
+        axis.grid(axis="x", alpha=0.3)
+    figure.tight_layout(pad=0.5)
+    return figure
+
+
+def plot_map(
+    image_df: pd.DataFrame,
+    embedding_cols: str | Sequence[str],
+    label_col: str | None = None,
+    method: str = "tsne",
+    thumbnails: int = 0,
+    most: int = 2_000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Draw the catalogue in two dimensions: what is similar lies close together.
+
+    Embeddings are scaled to length 1, so that distances follow the cosine similarity. Two of them
+    far apart on the map may be closer than they look: no map of two dimensions keeps all distances,
+    and t-SNE keeps only who is next to whom.
+
+    Parameters
+    ----------
+    image_df : pandas.DataFrame
+        With ``img_path``, the embeddings and the labels.
+    embedding_cols : str or list of str
+        One map for each, side by side.
+    label_col : str, optional
+        Colours the points; by the colours themselves where the labels are names of colours.
+    method : str
+        ``"pca"``: the plane in which the embeddings differ most. ``"tsne"``: t-SNE (van der Maaten
+        and Hinton, https://jmlr.org/papers/v9/vandermaaten08a.html) of the 50 first principal
+        components. ``"umap"``: UMAP (https://arxiv.org/abs/1802.03426), if the package umap-learn
+        is there.
+    thumbnails : int
+        About how many pictures are drawn in place of their points, spread over the map.
+    most : int
+        Of a larger catalogue so many pictures are drawn at random.
+    seed : int
+        The same seed gives the same map on the same computer.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each picture drawn, with the frame's labels, and two levels of columns: ``x`` and
+        ``y`` for each embedding. ``.attrs["trustworthiness"]`` says for each how far its map can be
+        believed (Venna and Kaski, https://doi.org/10.1007/3-540-44668-0_68): 1 if all of a
+        point's 5 nearest on the map are near in truth, 0.5 for a random map.
+
+    Raises
+    ------
+    KeyError
+        If a column is missing.
+    ValueError
+        If ``method`` is unknown, or fewer than 5 pictures have an embedding in all the columns.
+    ImportError
+        If ``method="umap"`` and umap-learn is not installed.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("agg")
+    >>> import simlib
+    >>> image_df = simlib.load_catalogue("sample").head(30)
+    >>> image_df = simlib.embed(image_df, simlib.load_encoder("pixels"), progress=False)
+    >>> coordinates = plot_map(image_df, "flattened_pixels", "category", method="pca")
+    >>> coordinates["flattened_pixels"].shape
+    (30, 2)
+    """
+    import matplotlib.pyplot as plt
+
+    if method not in _MAPS:
+        raise ValueError(f"method={method!r} is unknown; choose from {', '.join(_MAPS)}.")
+    require_column(image_df, "img_path")
+    if label_col is not None:
+        require_column(image_df, label_col)
+    cols = [embedding_cols] if isinstance(embedding_cols, str) else list(embedding_cols)
+    usable = np.ones(len(image_df), dtype=bool)
+    for column in cols:
+        embeddings = Embeddings.of(image_df, column)
+        usable &= np.isin(
+            np.arange(len(image_df)), embeddings.positions[embeddings.have_direction()]
+        )
+    if usable.sum() < 5:
+        raise ValueError(f"A map needs 5 pictures or more; {usable.sum()} have embeddings.")
+    shown = image_df[usable]
+    if len(shown) > most:
+        chosen = np.random.default_rng(seed).choice(len(shown), most, replace=False)
+        shown = shown.iloc[np.sort(chosen)]
+
+    figure, axes = plt.subplots(
+        1, len(cols), figsize=(3.6 * len(cols), 3.8), dpi=DPI, squeeze=False
+    )
+    coordinates, trust = {}, {}
+    for axis, column in zip(axes[0], cols, strict=True):
+        rows = embedding_matrix(shown, column)
+        rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)  # (n, dim)
+        points, trust[column] = _map(rows, method, seed)
+        coordinates[column, "x"], coordinates[column, "y"] = points.T
+        plain = "0.9" if thumbnails else "0.6"
+        _draw_points(axis, points, None if label_col is None else shown[label_col], plain)
+        if thumbnails:
+            _draw_thumbnails(axis, points, shown["img_path"].tolist(), thumbnails)
+        axis.set_title(column, fontsize=9)
+        axis.set(xticks=[], yticks=[])
+    figure.tight_layout(pad=0.5)
+    result = pd.DataFrame(coordinates, index=shown.index)
+    result.attrs["trustworthiness"] = trust
+    return result
+
+
+def _map(rows: np.ndarray, method: str, seed: int) -> tuple[np.ndarray, float]:
+    """Return points in the plane, float64 ``(n, 2)`` in [0, 1], and how far to trust them."""
+    from sklearn.decomposition import PCA
+    from sklearn.manifold import trustworthiness
+
+    components = min(50, len(rows) - 1, rows.shape[1])
+    reduced = PCA(components, random_state=seed).fit_transform(rows)  # (n, 50)
+    points = np.zeros((len(rows), 2))
+    found = _MAPS[method](reduced, seed)
+    points[:, : found.shape[1]] = found
+    trust = trustworthiness(rows, points, n_neighbors=min(5, (len(rows) - 1) // 2))
+    points -= points.min(axis=0)
+    return points / np.maximum(points.max(axis=0), 1e-12), float(trust)
+
+
+def _pca(reduced: np.ndarray, seed: int) -> np.ndarray:
+    return reduced[:, :2]
+
+
+def _tsne(reduced: np.ndarray, seed: int) -> np.ndarray:
+    from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits
+
+    perplexity = min(30, (len(reduced) - 1) / 3)
+    # Half of scikit-learn's steps: with a few thousand points the map is as trustworthy.
+    tsne = TSNE(perplexity=perplexity, init="pca", max_iter=500, random_state=seed)
+    # One thread: with several, sums are added in an order that changes from run to run.
+    with threadpool_limits(1):
+        return tsne.fit_transform(reduced)
+
+
+def _umap(reduced: np.ndarray, seed: int) -> np.ndarray:
+    try:
+        from umap import UMAP
+    except ImportError as error:
+        raise ImportError(
+            "UMAP comes with the package umap-learn, which is not installed. Run: python -m pip "
+            "install umap-learn, or use method='tsne'."
+        ) from error
+    neighbours = min(15, len(reduced) - 1)
+    return UMAP(n_neighbors=neighbours, random_state=seed, n_jobs=1).fit_transform(reduced)
+
+
+_MAPS = {"pca": _pca, "tsne": _tsne, "umap": _umap}
+
+
+def _draw_points(
+    axis: Axes, points: np.ndarray, labels: pd.Series | None, plain: str = "0.6"
+) -> None:
+    """Draw the points; with labels, in their colours and with their names (up to 40)."""
+    from matplotlib.colors import is_color_like
+    from matplotlib.patheffects import withStroke
+
+    names = [] if labels is None else sorted(labels.dropna().astype(str).unique())
+    are_colours = len(names) > 0 and all(map(is_color_like, names))
+    axis.set_facecolor("0.94" if are_colours else "white")  # so that white things can be seen
+    if labels is None or labels.isna().any():
+        unnamed = slice(None) if labels is None else labels.isna().to_numpy()
+        axis.scatter(*points[unnamed].T, s=8, color=plain, linewidths=0)
+    for number, name in enumerate(names):
+        own = points[(labels.astype(str) == name).to_numpy()]
+        colour = name if are_colours else _PALETTE[number % len(_PALETTE)]
+        axis.scatter(*own.T, s=8, color=colour, linewidths=0)
+        if not are_colours and len(names) <= 40:
+            # Where most of them are: the point whose distances to the others have the least median.
+            spread = np.linalg.norm(own[:, None] - own[None], axis=2)
+            x, y = own[np.median(spread, axis=1).argmin()]
+            text = axis.text(x, y, name, fontsize=6, ha="center", va="center", parse_math=False)
+            text.set_path_effects([withStroke(linewidth=1.5, foreground="white")])
+
+
+def _draw_thumbnails(axis: Axes, points: np.ndarray, img_paths: list[str], about: int) -> None:
+    """Draw one picture in each occupied cell of a grid, the one nearest to the cell's middle."""
+    for side in range(max(1, int(about**0.5)), int(3 * about**0.5) + 2):  # the finer, the smaller
+        cells = np.minimum((points * side).astype(int), side - 1)  # (n, 2)
+        if len(np.unique(cells, axis=0)) >= min(0.9 * about, len(points)):
+            break
+    away = np.abs(points * side - cells - 0.5).max(axis=1)
+    order = np.lexsort((away, cells[:, 1], cells[:, 0]))
+    _, first = np.unique(cells[order], axis=0, return_index=True)
+    for place in order[first]:
+        try:
+            image = load_image(img_paths[place], max_pixels_side=64)
+        except ImageError:
+            image = _unreadable()
+        image.thumbnail((48, 48))
+        (x, y), half = (cells[place] + 0.5) / side, 0.45 / side
+        axis.imshow(image, extent=(x - half, x + half, y - half, y + half), zorder=2)
+    axis.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="auto")
 
 
 def _draw(axis: Axes, picture: object, caption: str) -> None:

@@ -103,3 +103,114 @@ def test_a_grid_that_cannot_be_drawn_says_why(embedded):
         simlib.plot_similar(embedded.drop(columns="img_path"), "average_colours", 0)
     with pytest.raises(ValueError, match="not a label"):
         simlib.plot_similar(embedded, "average_colours", 99)
+
+
+# A comparison
+
+
+@pytest.fixture
+def labelled(image_df):
+    return image_df.assign(category=list("aaaabbbbcccc"), colour=["red", "blue", "white"] * 4)
+
+
+def test_a_comparison_is_drawn_with_its_means_and_intervals(labelled):
+    encoders = [AverageColours(), simlib.load_encoder("pixels", size=(4, 4))]
+    comparison = simlib.compare(labelled, encoders, k=3, timed=0, progress=False)
+    figure = simlib.plot_comparison(comparison, columns=2)
+    titles = [axis.get_title() for axis in figure.axes]
+    assert titles == list(dict.fromkeys(comparison.columns.get_level_values(0)))[1:]
+    assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["average", "pixels"]
+    for axis, title in zip(figure.axes, titles, strict=True):
+        for place, name in enumerate(comparison.index):
+            interval, dot = axis.lines[2 * place : 2 * place + 2]
+            assert list(interval.get_xdata()) == list(comparison.loc[name, title][["low", "high"]])
+            assert dot.get_xdata()[0] == comparison.loc[name, (title, "mean")]
+        chance = comparison.attrs["chance"].get(title)
+        assert (chance is not None) == (len(axis.lines) == 5)
+        assert chance is None or axis.lines[4].get_xdata()[0] == chance
+    with pytest.raises(ValueError, match="no measure to draw"):
+        simlib.plot_comparison(labelled)
+
+
+# A map
+
+
+@pytest.fixture(scope="module")
+def clusters():
+    """Ninety embeddings around three directions; the pictures do not exist."""
+    rng = np.random.default_rng(0)
+    label = np.repeat(list("abc"), 30)
+    rows = np.repeat(10 * np.eye(20)[:3], 30, axis=0) + rng.normal(size=(90, 20))
+    noise = rng.normal(size=(90, 20))
+    frame = pd.DataFrame({"img_path": "gone.jpg", "category": label})
+    return frame.assign(own=list(rows), noise=list(noise)).sample(frac=1, random_state=0)
+
+
+@pytest.mark.parametrize("method", ["pca", "tsne"])
+def test_what_is_similar_lies_together_on_the_map(clusters, method):
+    import matplotlib.pyplot as plt
+
+    points = simlib.plot_map(clusters, ["own", "noise"], "category", method=method)
+    assert points.index.equals(clusters.index) and len(plt.gcf().axes) == 2
+    spread = points.groupby(clusters["category"]).std()
+    assert (spread["own"] < 0.5 * points.std()["own"]).all(axis=None)
+    assert (spread["noise"] > 0.5 * points.std()["noise"]).all(axis=None)
+    assert points.min().min() == 0 and points.max().max() == 1
+    trust = points.attrs["trustworthiness"]
+    assert 0.4 < trust["noise"] < trust["own"] <= 1
+    names = [text.get_text() for text in plt.gcf().axes[0].texts]
+    assert names == ["a", "b", "c"]
+    drawn_points = np.vstack([part.get_offsets() for part in plt.gcf().axes[0].collections])
+    assert len(drawn_points) == 90
+    again = simlib.plot_map(clusters, ["own", "noise"], "category", method=method)
+    pd.testing.assert_frame_equal(points, again)
+
+
+def test_a_map_shows_pictures_at_their_places(embedded):
+    import matplotlib.pyplot as plt
+
+    points = simlib.plot_map(embedded, "average_colours", method="pca", thumbnails=400)
+    axis = plt.gcf().axes[0]
+    assert len(axis.images) == 12  # so many cells that each picture has one to itself
+    for picture in axis.images:
+        left, right, bottom, top = picture.get_extent()
+        inside = points["average_colours"]
+        inside = inside[inside["x"].between(left - 0.01, right + 0.01)]
+        inside = inside[inside["y"].between(bottom - 0.01, top + 0.01)]
+        shown = [pixels(embedded.at[label, "img_path"]) for label in inside.index]
+        assert any(np.array_equal(drawn_image, picture.get_array()) for drawn_image in shown)
+    few = simlib.plot_map(embedded, "average_colours", method="pca", thumbnails=4)
+    assert len(few) == 12 and 1 < len(plt.gcf().axes[0].images) <= 9
+
+
+def test_colours_are_drawn_in_themselves_and_what_has_none_in_grey(labelled):
+    import matplotlib.pyplot as plt
+    from matplotlib.colors import to_rgba
+
+    embedded = simlib.embed(labelled, AverageColours(), progress=False)
+    embedded.loc[3, "colour"] = None
+    simlib.plot_map(embedded, "average_colours", "colour", method="pca")
+    parts = plt.gca().collections
+    shown = {tuple(part.get_facecolor()[0]): len(part.get_offsets()) for part in parts}
+    expected = {to_rgba("0.6"): 1, to_rgba("blue"): 4, to_rgba("red"): 3, to_rgba("white"): 4}
+    assert shown == expected
+
+
+def test_a_large_catalogue_is_drawn_in_part_and_the_broken_left_out(clusters):
+    clusters = clusters.copy()
+    clusters.iloc[:3, clusters.columns.get_loc("own")] = [None, np.zeros(20), np.full(20, np.nan)]
+    points = simlib.plot_map(clusters, "own", method="pca", most=40)
+    assert len(points) == 40 and not set(points.index) & set(clusters.index[:3])
+    assert len(simlib.plot_map(clusters, "own", method="pca")) == 87
+
+
+def test_a_map_that_cannot_be_drawn_says_why(embedded, monkeypatch):
+    with pytest.raises(ValueError, match="method='lda' is unknown; choose from pca, tsne, umap"):
+        simlib.plot_map(embedded, "average_colours", method="lda")
+    with pytest.raises(ValueError, match="needs 5 pictures or more; 4 have embeddings"):
+        simlib.plot_map(embedded.head(4), "average_colours")
+    with pytest.raises(KeyError, match="no column 'category'"):
+        simlib.plot_map(embedded, "average_colours", "category")
+    monkeypatch.setitem(__import__("sys").modules, "umap", None)
+    with pytest.raises(ImportError, match="pip install umap-learn"):
+        simlib.plot_map(embedded, "average_colours", method="umap")
