@@ -309,7 +309,7 @@ def test_two_columns_of_a_frame_keep_their_own_encoders(tmp_path):
 
 
 @pytest.mark.parametrize("chunk_bytes", [2**26, 3_000])
-def test_many_queries_find_what_each_finds_alone(matrix, monkeypatch, chunk_bytes):
+def test_blocks_of_queries_find_what_each_finds_alone(matrix, monkeypatch, chunk_bytes):
     monkeypatch.setattr(search, "CHUNK_BYTES", chunk_bytes)
     rows = matrix.copy()
     rows[[3, 50]] = 0

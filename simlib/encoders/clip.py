@@ -96,15 +96,16 @@ class ClipEncoder(Encoder):
         _require_both(self.model, self._texts, os.fspath(weights))
         if not self._is_compact and backend is None:
             backend = "torch"  # not every model can be converted
-        self._pictures = load_network(
-            "clip",
-            self.recipe,
-            lambda: _picture_reader(self.model, precision, normalised=not self._is_compact),
-            self.prepare(Image.new("RGB", (8, 8))),
-            self._device,
-            precision,
-            backend,
-        )
+        with quiet_transformers():  # its text tower has notes of its own on being converted
+            self._pictures = load_network(
+                "clip",
+                self.recipe,
+                lambda: _picture_reader(self.model, precision, normalised=not self._is_compact),
+                self.prepare(Image.new("RGB", (8, 8))),
+                self._device,
+                precision,
+                backend,
+            )
         self.backend = self._pictures.backend
         if self._pictures.precision != "float32":
             self.recipe += f" {self._pictures.precision}"
