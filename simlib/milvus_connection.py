@@ -15,6 +15,10 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
+# The local server takes pymilvus's pings on an idle connection for an attack, hangs up, and says so
+# on the user's screen.
+WITHOUT_PINGS = {"grpc.keepalive_permit_without_calls": False, "grpc.keepalive_time_ms": 2**31 - 1}
+
 CONNECT_SECONDS = 5
 """How long a server may take to answer the first time."""
 
@@ -110,7 +114,9 @@ class Connection:
             served = str(path) in others and not _opened_here[str(path)]
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                client = pymilvus.MilvusClient(str(path), timeout=CONNECT_SECONDS)
+                client = pymilvus.MilvusClient(
+                    str(path), timeout=CONNECT_SECONDS, grpc_options=WITHOUT_PINGS
+                )
             except MilvusException:
                 failure = self._why_no_file(path)
             except OSError as error:
