@@ -1,9 +1,9 @@
 """Contestants in processes of their own, measured in turns: time, memory, and what they found.
 
 A contestant is a function that prepares everything and returns another one, which does the work
-once and is timed. Each lives in its own process, so that its peak of memory is its own, and stays
-alive, so that all can be measured in turns: whatever else the machine does meanwhile hits all
-alike. Only one works at a time.
+once and is timed. Each has a process of its own, so that its peak of memory is its own. They are
+measured in turns, so that whatever else the machine does meanwhile hits all alike; only one works
+at a time.
 """
 
 from __future__ import annotations
@@ -33,48 +33,68 @@ class Missing(Exception):
 
 
 class Contestant:
-    """A process that does one piece of work whenever it is told to."""
+    """A piece of work in a process of its own, done whenever it is told to.
+
+    Raises
+    ------
+    Missing
+        If a package that it needs is not installed.
+    """
 
     def __init__(self, module: str, function: str, **settings) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="simlib-benchmark-")
-        self._result = Path(self._folder.name, "result.npy")
-        self._errors = open(Path(self._folder.name, "errors"), "w+")
-        script = "import measuring; measuring.serve()"
-        arguments = [module, function, json.dumps(settings), str(self._result)]
-        found_from = os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", script, *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            text=True,
-            env=os.environ
-            | {"TQDM_DISABLE": "1", "HF_HUB_OFFLINE": "1", "PYTHONPATH": found_from},
-        )
         self.seconds: list[float] = []
         self.peak_bytes = 0
+        self._name = f"{module}.{function}"
+        self._folder = tempfile.TemporaryDirectory(prefix="simlib-benchmark-")
+        self._result = Path(self._folder.name, "result.npy")
+        self._arguments = [module, function, json.dumps(settings), str(self._result)]
+        self._process: subprocess.Popen | None = None
+        self._start()
+
+    def run(self) -> float:
+        """Do the work once; return and remember the seconds it took."""
+        if self._process is None:
+            self._start()
+        answer = self._ask("run")
+        self.seconds.append(answer["seconds"])
+        self.peak_bytes = max(self.peak_bytes, answer["peak_bytes"])
+        return answer["seconds"]
+
+    def rest(self) -> None:
+        """End the process and free its memory; the next run starts another one."""
+        if self._process is not None:
+            if self.seconds:
+                self._ask("save")
+            self._process.stdin.close()
+            self._process.wait()
+            self._process = None
+
+    def result(self) -> np.ndarray:
+        """Return what the last run returned."""
+        self.rest()
+        return np.load(self._result)
+
+    def close(self) -> None:
+        self.rest()
+        self._folder.cleanup()
+
+    def _start(self) -> None:
+        script = "import measuring; measuring.serve()"
+        found_from = os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])
+        options = {"TQDM_DISABLE": "1", "HF_HUB_OFFLINE": "1", "PYTHONPATH": found_from}
+        with open(Path(self._folder.name, "errors"), "w") as errors:
+            self._process = subprocess.Popen(
+                [sys.executable, "-W", "ignore", "-c", script, *self._arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                env=os.environ | options,
+            )
         answer = self._answer()
         if "missing" in answer:
             self.close()
             raise Missing(answer["missing"])
-
-    def run(self) -> float:
-        """Do the work once; return and remember the seconds it took."""
-        answer = self._ask("run")
-        self.seconds.append(answer["seconds"])
-        self.peak_bytes = answer["peak_bytes"]
-        return answer["seconds"]
-
-    def result(self) -> np.ndarray:
-        """Return what the last run returned."""
-        self._ask("save")
-        return np.load(self._result)
-
-    def close(self) -> None:
-        self._process.stdin.close()
-        self._process.wait()
-        self._errors.close()
-        self._folder.cleanup()
 
     def _ask(self, command: str) -> dict:
         self._process.stdin.write(command + "\n")
@@ -85,16 +105,21 @@ class Contestant:
         for line in self._process.stdout:
             if line.startswith(MARK):
                 return json.loads(line.removeprefix(MARK))
-        self._errors.seek(0)
-        raise RuntimeError(f"A contestant ended early:\n{self._errors.read()[-3000:]}")
+        status = self._process.wait()  # negative: the signal that ended it, 9 where memory ran out
+        said = Path(self._folder.name, "errors").read_text()[-3000:]
+        raise RuntimeError(f"{self._name} ended early with status {status}:\n{said}")
 
 
 def measure_in_turns(
-    contestants: dict[str, Contestant], rounds: int, seconds_each: float = 0.0
+    contestants: dict[str, Contestant],
+    rounds: int,
+    seconds_each: float = 0.0,
+    one_in_memory: bool = False,
 ) -> None:
     """Run all contestants ``rounds`` times, one after the other.
 
-    In its turn a contestant runs until ``seconds_each`` have passed, at least once.
+    In its turn a contestant runs until ``seconds_each`` have passed, at least once. With
+    ``one_in_memory`` the others' processes have ended by then.
     """
     for _ in range(rounds):
         for contestant in contestants.values():
@@ -103,14 +128,12 @@ def measure_in_turns(
                 used += contestant.run()
                 if used >= seconds_each:
                     break
+            if one_in_memory:
+                contestant.rest()
 
 
 def median(contestant: Contestant) -> float:
     return statistics.median(contestant.seconds)
-
-
-def ratio(slower: Contestant, faster: Contestant) -> float:
-    return median(slower) / median(faster)
 
 
 def need(*packages: str) -> None:
