@@ -41,7 +41,7 @@ from simlib.milvus_rows import (
     warn_of,
     without_embedding,
 )
-from simlib.search import encode_query
+from simlib.search import encode_query, numbers_of, require_direction
 
 MOST_NEIGHBOURS = 16_384
 """Milvus returns no more (https://milvus.io/docs/limitations.md)."""
@@ -647,26 +647,10 @@ class MilvusIndex:
         elif isinstance(query, (str, os.PathLike)):
             vector = self._encode(load_image(query), None, encoder)
         else:
-            try:
-                vector = np.asarray(query, dtype=np.float32)
-            except (TypeError, ValueError):
-                vector = np.empty(())
-            if vector.ndim == 2 and len(vector) == 1:
-                vector = vector[0]  # encode gives (1, dim)
-        if vector is None or vector.ndim == 0:
-            raise ValueError(
-                f"The query {query!r} is not a label of {self.name!r}, nor a path, a picture or a "
-                "vector."
-            )
-        if vector.shape != (self.dim,):
-            raise ValueError(
-                f"The query has {vector.size} values, but the embeddings in {self.name!r} have "
-                f"{self.dim}. Both must come from the same encoder."
-            )
-        if not np.isfinite(vector).all() or not vector.any():
-            raise ValueError(
-                "The query's embedding is zero or not finite, so it has no direction to compare."
-            )
+            vector = None
+        if vector is None:
+            vector = numbers_of(query, f"a label of {self.name!r}")
+        require_direction(vector, self.dim, self.name)
         return vector, own
 
     def _is_label(self, query: object) -> bool:

@@ -13,7 +13,7 @@ from simlib.columns import Embeddings
 from simlib.comparison import named, with_embedding
 from simlib.encoders.base import Encoder
 from simlib.images import ImageError, load_image
-from simlib.search import best_places, similarity_blocks
+from simlib.search import top_k
 
 NEAR_WHITE = 230
 """From this value on in all three channels a pixel may be background."""
@@ -155,13 +155,14 @@ def measure_robustness(
         usable = [number for number, position in enumerate(chosen) if position in place_of]
         own = np.array([place_of[chosen[number]] for number in usable], dtype=np.int64)
         before = _unit(gallery.take(own))  # (usable, dim)
-        neighbours, others = _search(before, gallery, own, k)
+        neighbours = _search(before, gallery, own, k)
+        others = _mean_distance(before, gallery)
         for change, images in changed.items():
             applied = [at for at, number in enumerate(usable) if images[number] is not None]
             row = {"encoder": name, "change": change, "pictures": len(applied)}
             if applied:
                 after = _unit(_encode(encoder, [images[usable[at]] for at in applied]))
-                kept, _ = _search(after, gallery, own[applied], k)
+                kept = _search(after, gallery, own[applied], k)
                 moved = 1 - np.vecdot(before[applied], after).mean()
                 same = [
                     np.isin(first, second).mean()
@@ -206,16 +207,16 @@ def _unit(rows: np.ndarray) -> np.ndarray:
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-def _search(
-    rows: np.ndarray, gallery: Embeddings, own: np.ndarray, k: int
-) -> tuple[np.ndarray, float]:
-    """Return the places of the k nearest, ``(q, k)``, and the mean distance to all others."""
-    if not 1 <= k < len(gallery):
-        raise ValueError(f"k={k} is out of range: there are {len(gallery)} pictures to search.")
+def _mean_distance(rows: np.ndarray, gallery: Embeddings) -> float:
+    """Return the mean of 1 - cosine similarity of some of a gallery's rows to all its others."""
+    total = np.zeros(gallery.dim)
+    for part, chunk in gallery.chunks():
+        total += (chunk / gallery.norms()[part, None]).sum(0, dtype=np.float64)
+    others = rows @ total - 1  # (q,); 1 is the similarity of a row to itself
+    return float(1 - others.mean() / (len(gallery) - 1))
+
+
+def _search(rows: np.ndarray, gallery: Embeddings, own: np.ndarray, k: int) -> np.ndarray:
+    """Return the places of the k nearest, ``(q, k)``."""
     queries = Embeddings(rows.astype(np.float32), None, np.arange(len(rows)))
-    places = np.empty((len(rows), k), dtype=np.int64)
-    similarity = 0.0
-    for part, similarities in similarity_blocks(queries, gallery, own):
-        places[part] = best_places(similarities, k)
-        similarity += similarities[np.isfinite(similarities)].sum(dtype=np.float64)
-    return places, 1 - similarity / (len(rows) * (len(gallery) - 1))
+    return top_k(queries, gallery, k, own)[0]

@@ -268,7 +268,7 @@ def _encode_text(model: object, text: str) -> np.ndarray:
 
 
 def top_k(
-    queries: Embeddings, gallery: Embeddings, k: int, leave_own_out: bool = False
+    queries: Embeddings, gallery: Embeddings, k: int, own: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the ``k`` most similar rows of a gallery for each of many queries.
 
@@ -281,8 +281,8 @@ def top_k(
         ``(q, dim)`` and ``(n, dim)``.
     k : int
         From 1 to the number of rows that can be ranked.
-    leave_own_out : bool
-        Whether query *i* must not find row *i*, for a gallery that searches itself.
+    own : numpy.ndarray, optional
+        int64 ``(q,)``: the place in the gallery that each query must not find.
 
     Returns
     -------
@@ -300,15 +300,14 @@ def top_k(
     --------
     >>> frame = pd.DataFrame({"own": [[1, 0], [2, 1], [0, 1]]})
     >>> embeddings = Embeddings.of(frame, "own")
-    >>> top_k(embeddings, embeddings, k=1, leave_own_out=True)[0].ravel()
+    >>> top_k(embeddings, embeddings, k=1, own=np.arange(3))[0].ravel()
     array([1, 0, 1])
     """
-    available = max(0, int(gallery.have_direction().sum()) - leave_own_out)
+    available = max(0, int(gallery.have_direction().sum()) - (own is not None))
     if not 1 <= k <= available:
         raise ValueError(f"k={k} is out of range: the gallery offers {available} neighbours.")
     places = np.empty((len(queries), k), dtype=np.int64)
     similarities = np.empty((len(queries), k), dtype=np.float32)
-    own = np.arange(len(queries)) if leave_own_out else None
     for rows, scores in similarity_blocks(queries, gallery, own):
         places[rows] = best_places(scores, k)
         similarities[rows] = np.take_along_axis(scores, places[rows], 1)
@@ -459,17 +458,52 @@ def _as_vector(
     elif isinstance(query, (str, os.PathLike)):
         vector = _encode(load_image(query), embedding_col, embeddings, encoder)
     else:
-        vector = _numbers(query, image_df.index)
-    if vector.shape != (embeddings.dim,):
+        some = ", ".join(repr(label) for label in image_df.index[:3])
+        vector = numbers_of(query, f"a label of the frame (which has {some}, …)")
+    require_direction(vector, embeddings.dim, embedding_col)
+    return vector, own_place
+
+
+def numbers_of(query: object, label: str) -> np.ndarray:
+    """Return a query that must be an embedding as float32 ``(dim,)``.
+
+    Raises
+    ------
+    ValueError
+        If it is none; ``label`` says what else it could have been.
+
+    Examples
+    --------
+    >>> numbers_of([[3, 4]], "a label")
+    array([3., 4.], dtype=float32)
+    """
+    try:
+        vector = np.asarray(query, dtype=np.float32)
+    except (TypeError, ValueError):
+        vector = np.empty(())
+    if vector.ndim == 0:
+        raise ValueError(f"The query {query!r} is not {label}, nor a path, a picture or a vector.")
+    return vector[0] if vector.ndim == 2 and len(vector) == 1 else vector  # encode gives (1, dim)
+
+
+def require_direction(vector: np.ndarray, dim: int, where: str) -> None:
+    """Raise ValueError if an embedding can't be compared with those ``(n, dim)`` of some place.
+
+    Examples
+    --------
+    >>> require_direction(np.zeros(2), dim=2, where="pixels")
+    Traceback (most recent call last):
+    ValueError: The query's embedding is zero or not finite, so it has no direction to compare.
+    """
+    if vector.shape != (dim,):
         raise ValueError(
-            f"The query has {vector.size} values, but the embeddings in {embedding_col!r} have "
-            f"{embeddings.dim}. Both must come from the same encoder."
+            f"The query has {vector.size} values, but the embeddings in {where!r} have {dim}. Both "
+            "must come from the same encoder."
         )
     if not np.isfinite(vector).all() or not vector.any():
         raise ValueError(
             "The query's embedding is zero or not finite, so it has no direction to compare."
         )
-    return vector, own_place
 
 
 def _is_label(index: pd.Index, query: object) -> bool:
@@ -487,20 +521,6 @@ def _position_of(index: pd.Index, label: Hashable) -> int:
             "meant. Give the rows labels of their own: image_df.reset_index(drop=True)."
         )
     return position
-
-
-def _numbers(query: object, index: pd.Index) -> np.ndarray:
-    try:
-        vector = np.asarray(query, dtype=np.float32)
-    except (TypeError, ValueError):
-        vector = np.empty(())
-    if vector.ndim == 0:
-        some = ", ".join(repr(label) for label in index[:3])
-        raise ValueError(
-            f"The query {query!r} is not a label of the frame (which has {some}, …), nor a path, a "
-            "picture or a vector."
-        )
-    return vector[0] if vector.ndim == 2 and len(vector) == 1 else vector  # encode gives (1, dim)
 
 
 def _encode(

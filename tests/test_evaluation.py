@@ -136,7 +136,8 @@ def test_r_precision_and_map_at_r_are_those_of_pytorch_metric_learning(
     def ours(query, k, reference, reference_includes_query):
         frames = (pd.DataFrame({"own": list(rows.numpy())}) for rows in (query, reference))
         embeddings = [search.Embeddings.of(frame, "own") for frame in frames]
-        places, similarities = search.top_k(*embeddings, k, reference_includes_query)
+        own = np.arange(len(query)) if reference_includes_query else None
+        places, similarities = search.top_k(*embeddings, k, own)
         return torch.from_numpy(1 - similarities), torch.from_numpy(places)
 
     calculator = calculators.AccuracyCalculator(

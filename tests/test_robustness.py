@@ -103,5 +103,5 @@ def test_a_turn_and_a_shift_fill_up_with_the_colour_of_the_rim(product):
 
 
 def test_a_catalogue_that_is_too_small_says_so(image_df):
-    with pytest.raises(ValueError, match="k=12 is out of range: there are 12 pictures"):
+    with pytest.raises(ValueError, match="k=12 is out of range: the gallery offers 11"):
         measure_robustness(image_df, [AverageColours()], k=12, progress=False)

@@ -319,9 +319,9 @@ def test_blocks_of_queries_find_what_each_finds_alone(matrix, monkeypatch, chunk
     usable = embeddings.some(embeddings.have_direction())
     assert len(usable) == 197
     for k in (1, 5, 196):
-        places, similarities = search.top_k(usable, embeddings, k, leave_own_out=False)
+        places, similarities = search.top_k(usable, embeddings, k)
         assert (places[:, 0] == usable.positions).all() and not np.isin(places, [3, 7, 50]).any()
-        places, similarities = search.top_k(usable, usable, k, leave_own_out=True)
+        places, similarities = search.top_k(usable, usable, k, own=np.arange(197))
         for query in range(0, 197, 20):
             alone = simlib.nearest(frame, "own", int(usable.positions[query]), k)
             assert usable.positions[places[query]].tolist() == alone["index"].tolist()
