@@ -7,14 +7,12 @@ work is done, and a damaged shard is known by its own name.
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import re
-import uuid
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -23,24 +21,23 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from simlib import whole_files
 from simlib.columns import forget_pages
 from simlib.encoders.base import Encoder, sha256_of
 from simlib.images import ImageError
 
 FORMAT = 1
 UNFINISHED = ".unfinished-"
+CANT_WRITE = (
+    "The shards can't be written ({reason}); nothing was left half-written. Mend that, and the same"
+    " call goes on where it was stopped"
+)
 MANIFEST_NAME = "_shards.json"  # pandas and pyarrow pass over names that begin so
 LOCK_NAME = ".lock"
 NOTES = b"simlib"
 """The key of our own notes in a Parquet footer."""
 
 _SHARD_NAME = re.compile(r"shard-([0-9a-f]{16})-([0-9a-f]{16})\.parquet")
-
-_CANT_WRITE = {
-    getattr(errno, name)
-    for name in ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EACCES", "EPERM", "EIO")
-    if hasattr(errno, name)
-}
 
 
 class ShardError(ValueError):
@@ -230,39 +227,11 @@ def plain_frame(opened: pq.ParquetFile, root: Path, start: int) -> pd.DataFrame:
     return pd.DataFrame(columns, index=pd.RangeIndex(start, start + len(paths)), dtype=object)
 
 
-@contextmanager
-def whole_file(folder: Path, name: Callable[[Path], str]) -> Iterator[IO[bytes]]:
-    """A file to write, which gets its name when it is complete and on the disk; or no file."""
-    temporary = folder / f"{UNFINISHED}{uuid.uuid4().hex}"
-    try:
-        with open(temporary, "xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, folder / name(temporary))
-        _sync(folder)
-    except BaseException as error:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno in _CANT_WRITE:
-            raise OSError(
-                error.errno,
-                f"The shards can't be written ({os.strerror(error.errno)}); nothing was left "
-                "half-written. Mend that, and the same call goes on where it was stopped",
-                str(folder),
-            ) from error
-        raise
-
-
-def _sync(folder: Path) -> None:
-    """Bring the names in a folder to the disk, where the system has a way to ask for it."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def file_of_shards(
+    folder: Path, name: str | Callable[[Path], str]
+) -> AbstractContextManager[IO[bytes]]:
+    """A file of the shards to write; see :func:`simlib.whole_files.whole_file`."""
+    return whole_files.whole_file(folder, name, UNFINISHED, CANT_WRITE)
 
 
 class Manifest:
@@ -306,7 +275,7 @@ class Manifest:
 
     def write(self, out: Path) -> None:
         fields = {"format": FORMAT, **vars(self)}
-        with whole_file(out, lambda _: MANIFEST_NAME) as file:
+        with file_of_shards(out, MANIFEST_NAME) as file:
             file.write(json.dumps(fields, indent=1).encode())
 
     def root(self, folder: str | os.PathLike[str] | None) -> Path:

@@ -26,10 +26,10 @@ from simlib.shard_files import (
     Entry,
     MadeBy,
     ShardError,
+    file_of_shards,
     matrix_of,
     open_shard,
     schema_of,
-    whole_file,
 )
 from simlib.shard_listing import Picture
 from simlib.storage import ROW_GROUP_BYTES
@@ -111,7 +111,7 @@ def make_shard(
         name = f"shard-{task.plan}-{sha256_of(temporary)[:16]}.parquet"
         return name
 
-    with whole_file(out, named) as file, earlier:
+    with file_of_shards(out, named) as file, earlier:
         writer = pq.ParquetWriter(
             file, schema_of(made_by), use_dictionary=["status", "reason"], write_statistics=False
         )

@@ -6,7 +6,6 @@ import contextlib
 import glob
 import os
 import time
-import uuid
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from simlib.columns import Embeddings, column_of_rows
+from simlib.whole_files import whole_file
 
 ROW_GROUP_BYTES = 64 * 2**20
 LEFTOVER_SECONDS = 3600
@@ -96,33 +96,20 @@ def save_embeddings(image_df: pd.DataFrame, path: str | os.PathLike) -> Path:
     step = max(1, ROW_GROUP_BYTES // widest)
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(path)
-    # Not by tempfile, whose files nobody else may read.
-    temporary = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
-    try:
-        with pq.ParquetWriter(temporary, schema) as writer:
-            for start in range(0, max(1, len(image_df)), step):
-                stop = min(start + step, len(image_df))
-                arrays = [
-                    _fixed_size_lists(embeddings[column], start, stop)
-                    if column in embeddings
-                    else plain.column(column).slice(start, stop - start)
-                    for column in image_df.columns
-                ]
-                writer.write_table(pa.table(arrays, schema=schema))
-        # On the disk before it takes the old file's place, for the case of a power cut.
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException as error:
-        temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno:
-            raise OSError(
-                error.errno,
-                f"The embeddings could not be saved ({os.strerror(error.errno)}); what was there "
-                "before is unchanged",
-                os.fspath(path),
-            ) from error
-        raise
+    refusal = "The embeddings could not be saved ({reason}); what was there before is unchanged"
+    with (
+        whole_file(path.parent, path.name, f".{path.name}-", refusal) as file,
+        pq.ParquetWriter(file, schema) as writer,
+    ):
+        for start in range(0, max(1, len(image_df)), step):
+            stop = min(start + step, len(image_df))
+            arrays = [
+                _fixed_size_lists(embeddings[column], start, stop)
+                if column in embeddings
+                else plain.column(column).slice(start, stop - start)
+                for column in image_df.columns
+            ]
+            writer.write_table(pa.table(arrays, schema=schema))
     return path
 
 
