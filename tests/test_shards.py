@@ -26,6 +26,13 @@ from simlib.images import find_pictures
 from simlib.shard_files import MANIFEST_NAME, ShardError, locked
 from simlib.shard_listing import Hole, Picture, list_pictures
 
+damages = settings(
+    max_examples=40,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+
 
 @pytest.fixture(autouse=True)
 def no_waiting_for_the_disk(monkeypatch):
@@ -538,12 +545,7 @@ def test_a_shard_cut_short_is_named_and_made_anew(finished, tmp_path):
     assert contents(out) == contents(whole)
 
 
-@settings(
-    max_examples=40,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@damages
 @given(st.data())
 def test_no_damage_to_a_shard_goes_unnoticed_and_all_of_it_is_mended(finished, data):
     folder, whole = finished
@@ -564,12 +566,7 @@ def test_no_damage_to_a_shard_goes_unnoticed_and_all_of_it_is_mended(finished, d
         assert contents(out) == contents(whole)
 
 
-@settings(
-    max_examples=40,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@damages
 @given(st.data())
 def test_a_damaged_list_of_shards_is_refused_or_harmless_and_is_mended(finished, data):
     folder, whole = finished
