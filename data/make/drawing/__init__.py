@@ -13,7 +13,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from drawing import accessories, bags, clothing, jewellery, shoes  # noqa: F401 (they fill KINDS)
+# isort: off, since they fill KINDS, and trainings number the kinds in this order
+from drawing import shoes, accessories, bags, clothing, jewellery  # noqa: F401
+# isort: on
 from drawing.canvas import COLOURS, KINDS, PATTERNS, Drawing, draw
 
 __all__ = ["COLOURS", "KINDS", "PATTERNS", "Drawing", "draw", "drawings", "sample_drawings"]

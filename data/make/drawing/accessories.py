@@ -31,7 +31,7 @@ from .canvas import (
     symmetric,
     union,
 )
-from .shoes import contrast, plate, solid, within
+from .relief import contrast, plate, solid, within
 
 
 @register("sunglasses", "accessories", {"sunglass", "sunglasses"}, patterns=("plain",), tilt=4.0)

@@ -22,7 +22,7 @@ from .canvas import (
     register,
     symmetric,
 )
-from .shoes import contrast, plate, solid, within
+from .relief import contrast, plate, solid, within
 
 
 def _leather(brush: Brush) -> tuple[str, dict]:

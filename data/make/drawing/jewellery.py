@@ -25,7 +25,7 @@ from .canvas import (
     register,
     symmetric,
 )
-from .shoes import contrast, plate, shade_below, solid, within
+from .relief import contrast, plate, shade_below, solid, within
 
 ROSE_GOLD: Shade = (0.84, 0.60, 0.50)
 
