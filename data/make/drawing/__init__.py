@@ -13,7 +13,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-# isort: off, since they fill KINDS, and trainings number the kinds in this order
+# They fill KINDS; trainings number the kinds in this order.
+# isort: off
 from drawing import shoes, accessories, bags, clothing, jewellery  # noqa: F401
 # isort: on
 from drawing.canvas import COLOURS, KINDS, PATTERNS, Drawing, draw
