@@ -33,13 +33,7 @@ class Missing(Exception):
 
 
 class Contestant:
-    """A piece of work in a process of its own, done whenever it is told to.
-
-    Raises
-    ------
-    Missing
-        If a package that it needs is not installed.
-    """
+    """A piece of work in a process of its own, which starts at the first turn."""
 
     def __init__(self, module: str, function: str, **settings) -> None:
         self.seconds: list[float] = []
@@ -49,16 +43,20 @@ class Contestant:
         self._result = Path(self._folder.name, "result.npy")
         self._arguments = [module, function, json.dumps(settings), str(self._result)]
         self._process: subprocess.Popen | None = None
-        self._start()
 
-    def run(self) -> float:
-        """Do the work once; return and remember the seconds it took."""
+    def run(self, at_least: float = 0.0) -> None:
+        """Do the work, again until so many seconds have passed, and remember how long it took.
+
+        Raises
+        ------
+        Missing
+            If a package that it needs is not installed.
+        """
         if self._process is None:
             self._start()
-        answer = self._ask("run")
-        self.seconds.append(answer["seconds"])
+        answer = self._ask(f"run {at_least}")
+        self.seconds += answer["seconds"]
         self.peak_bytes = max(self.peak_bytes, answer["peak_bytes"])
-        return answer["seconds"]
 
     def rest(self) -> None:
         """End the process and free its memory; the next run starts another one."""
@@ -119,15 +117,16 @@ def measure_in_turns(
     """Run all contestants ``rounds`` times, one after the other.
 
     In its turn a contestant runs until ``seconds_each`` have passed, at least once. With
-    ``one_in_memory`` the others' processes have ended by then.
+    ``one_in_memory`` the others' processes have ended by then. Those that miss a package are named
+    and taken out of ``contestants``.
     """
     for _ in range(rounds):
-        for contestant in contestants.values():
-            used = 0.0
-            while True:
-                used += contestant.run()
-                if used >= seconds_each:
-                    break
+        for name, contestant in list(contestants.items()):
+            try:
+                contestant.run(seconds_each)
+            except Missing as missing:
+                print(f"Left out: {name} (the package {missing} is not installed).", flush=True)
+                del contestants[name]
             if one_in_memory:
                 contestant.rest()
 
@@ -195,7 +194,7 @@ def machine(packages: list[str]) -> dict:
 
 
 def serve() -> None:
-    """Be a contestant's process: do the work at each line "run" that comes in."""
+    """Be a contestant's process: do the work at each line "run SECONDS" that comes in."""
     module, function, settings, result_path = sys.argv[1:]
 
     def say(**answer) -> None:
@@ -209,11 +208,14 @@ def serve() -> None:
     result = None
     say(ready=True)
     for line in sys.stdin:
-        if line.strip() == "run":
-            gc.collect()
-            start = time.perf_counter()
-            result = work()
-            seconds = time.perf_counter() - start
+        command, *at_least = line.split()
+        if command == "run":
+            gc.collect()  # once a turn: where torch is loaded, it takes longer than a search
+            seconds: list[float] = []
+            while not seconds or sum(seconds) < float(at_least[0]):
+                start = time.perf_counter()
+                result = work()
+                seconds.append(time.perf_counter() - start)
             say(seconds=seconds, peak_bytes=peak_bytes())
         else:
             np.save(result_path, result)

@@ -6,8 +6,9 @@
     python benchmarks/speed.py --only search
 
 Peers that are not installed are left out by name; ``benchmarks/requirements.txt`` lists them. The
-full run writes ``benchmarks/results/speed.json`` and, to be read, ``speed.md``. Seconds hang on the
-machine; the ratios hold better, because all are measured in turns.
+results are written to ``benchmarks/results/speed.json`` and, to be read, ``speed.md``, by parts;
+with ``--only`` the other parts stay as they are, and with ``--quick`` nothing is written. Seconds
+hang on the machine; the ratios hold better, because all are measured in turns.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from pathlib import Path
 import numpy as np
 import speed_growth
 import speed_search
-from measuring import Contestant, Missing, machine, measure_in_turns, median
+from measuring import Contestant, machine, measure_in_turns, median
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parent / "results" / "speed.json"
 PACKAGES = [
     "numpy", "pandas", "pillow", "torch", "timm", "openvino", "towhee", "sentence-transformers",
     "scikit-learn", "imagededup", "faiss-cpu", "usearch",
@@ -66,50 +67,50 @@ def main() -> None:
     rounds = options.rounds or (1 if options.quick else 3)
 
     report = {"machine": machine(PACKAGES), "rounds": rounds}
+    if options.only and not options.quick and RESULTS.exists():
+        report = json.loads(RESULTS.read_text(encoding="utf-8")) | report
     if options.only in (None, "embedding"):
         pictures = options.pictures or (64 if options.quick else 128)
         report["embedding"] = embedding(options.photos, pictures, rounds)
         show(embedding_table(report["embedding"]))
+        keep(report, options.quick)
     if options.only in (None, "search"):
         sizes = [6_000] if options.quick else [6_000, 100_000]
         report["search"] = []
         for n, queries in ((n, queries) for n in sizes for queries in (1, 100)):
             report["search"].append(search(n, queries, rounds))
             show(search_table(report["search"][-1]))
+        keep(report, options.quick)
     if options.only in (None, "growth"):
         sizes = [1_000, 10_000] if options.quick else [1_000, 10_000, 100_000, 1_000_000]
         report["growth"] = growth(sizes)
         show(growth_table(report["growth"]))
-    if not options.quick and options.only is None:
-        RESULTS.mkdir(exist_ok=True)
+        keep(report, options.quick)
+
+
+def keep(report: dict, quick: bool) -> None:
+    """Write what was measured so far, unless it is a quick try."""
+    if not quick:
         text = json.dumps(report, indent=1, ensure_ascii=False) + "\n"
-        (RESULTS / "speed.json").write_text(text, encoding="utf-8")
-        (RESULTS / "speed.md").write_text(as_markdown(report), encoding="utf-8")
-        show(f"Written to {RESULTS.name}/speed.json and speed.md.")
+        RESULTS.write_text(text, encoding="utf-8")
+        RESULTS.with_suffix(".md").write_text(as_markdown(report), encoding="utf-8")
+        show(f"Written to {RESULTS.name} and {RESULTS.with_suffix('.md').name}.")
 
 
 def show(text: str) -> None:
     print(text, end="\n\n", flush=True)
 
 
-def start(
-    module: str, wanted: dict[str, tuple[str, dict]], one_in_memory: bool = False
-) -> dict[str, Contestant]:
-    """Start the contestants, and say which can't take part."""
-    contestants = {}
-    for name, (function, settings) in wanted.items():
-        try:
-            contestants[name] = Contestant(module, function, **settings)
-            if one_in_memory:
-                contestants[name].rest()
-        except Missing as missing:
-            show(f"Left out: {name} (the package {missing} is not installed).")
-    return contestants
-
-
 def collect(contestants: dict[str, Contestant]) -> list[dict]:
     return [
-        {"name": name, "seconds": one.seconds, "median": median(one), "peak_bytes": one.peak_bytes}
+        {
+            "name": name,
+            "median": median(one),
+            "fastest": min(one.seconds),
+            "slowest": max(one.seconds),
+            "runs": len(one.seconds),
+            "peak_bytes": one.peak_bytes,
+        }
         for name, one in contestants.items()
     ]
 
@@ -122,11 +123,10 @@ def embedding(photos: str | None, pictures: int, rounds: int) -> dict:
 
     paths = simlib.load_catalogue(photos or "sample")["img_path"].tolist()
     paths = [paths[place] for place in np.linspace(0, len(paths) - 1, pictures).astype(int)]
-    wanted = {
-        name: (function, settings | {"paths": paths})
+    contestants = {
+        name: Contestant("speed_embedding", function, paths=paths, **settings)
         for name, (function, settings) in EMBEDDING.items()
     }
-    contestants = start("speed_embedding", wanted, one_in_memory=True)
     measure_in_turns(contestants, rounds, seconds_each=3, one_in_memory=True)
     expected = contestants["simlib on torch"].result()
     results = collect(contestants)
@@ -180,21 +180,22 @@ def embedding_table(report: dict) -> str:
 
 
 def search(n: int, queries: int, rounds: int) -> dict:
-    wanted = {
-        name: (function, {"n": n, "queries": queries})
+    contestants = {
+        name: Contestant("speed_search", function, n=n, queries=queries)
         for name, function in SEARCH.items()
         if not (queries > 1 and name.startswith(("the tutorial", "limit: reading")))
     }
-    lists = {name: wanted.pop(name) for name in list(wanted) if name.startswith("the tutorial")}
-    contestants = start("speed_search", wanted)
+    lists = {
+        name: contestants.pop(name) for name in list(contestants) if name.startswith("the tutorial")
+    }
     measure_in_turns(contestants, 1)  # the caches are filled, the threads are there
     for contestant in contestants.values():
         contestant.seconds.clear()
     measure_in_turns(contestants, 3 * rounds, seconds_each=0.1)
     for contestant in contestants.values():
         contestant.rest()
-    contestants |= start("speed_search", lists)  # by themselves: they take gigabytes
-    measure_in_turns({name: contestants[name] for name in lists}, rounds)
+    measure_in_turns(lists, rounds)  # by themselves: they take gigabytes
+    contestants |= lists
     results = collect(contestants)
     similarities, best = speed_search.truth(n, queries)
     for one in results:
@@ -283,10 +284,12 @@ def as_markdown(report: dict) -> str:
         f"Machine: {host['processor']}, {host['cores']} cores, {host['memory_gb']} GB of memory, "
         f"{host['system']}, Python {host['python']}; load before the start {host['load_before']}. "
         f"{packages}.",
-        embedding_table(report["embedding"]),
-        *map(search_table, report["search"]),
-        growth_table(report["growth"]),
     ]
+    if "embedding" in report:
+        parts.append(embedding_table(report["embedding"]))
+    parts += map(search_table, report.get("search", []))
+    if "growth" in report:
+        parts.append(growth_table(report["growth"]))
     return "\n\n".join(parts) + "\n"
 
 
