@@ -25,6 +25,7 @@ from simlib import whole_files
 from simlib.columns import forget_pages
 from simlib.encoders.base import Encoder, sha256_of
 from simlib.images import ImageError
+from simlib.storage import matrix_of
 
 FORMAT = 1
 UNFINISHED = ".unfinished-"
@@ -192,15 +193,6 @@ def read_rows(out: Path, file: str) -> list[list]:
 def _rows(opened: pq.ParquetFile) -> list[list]:
     columns = opened.schema_arrow.names[:6]
     return [column.to_pylist() for column in opened.read(columns=columns).columns]
-
-
-def matrix_of(lists: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
-    """The float32 matrix ``(n, dim)`` behind a column, and which of its rows are there."""
-    array = lists.combine_chunks()
-    dim = array.type.list_size
-    values = array.values.slice(array.offset * dim, len(array) * dim)
-    matrix = values.to_numpy(zero_copy_only=False).reshape(len(array), dim)
-    return matrix, array.is_valid().to_numpy(zero_copy_only=False)
 
 
 def fill_from(

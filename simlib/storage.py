@@ -191,25 +191,55 @@ def load_embeddings(path: str | os.PathLike) -> pd.DataFrame:
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {str(path)!r} to load embeddings from.")
     try:
-        table = pq.read_table(path)
+        return _read(path)
     except PermissionError:
         raise
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise ValueError(
             f"{str(path)!r} is not a whole Parquet file ({error}). Save the embeddings again."
         ) from error
-    embedding_columns = [
-        field.name
-        for field in table.schema
-        if pa.types.is_fixed_size_list(field.type) and pa.types.is_floating(field.type.value_type)
-    ]
-    frame = table.drop_columns(embedding_columns).to_pandas()
-    for column in embedding_columns:
-        lists = table.column(column).combine_chunks()
-        dim = lists.type.list_size
-        values = lists.values.slice(lists.offset * dim, len(lists) * dim)
-        matrix = values.to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
-        frame[column] = column_of_rows(
-            matrix.reshape(len(lists), dim), lists.is_valid().to_numpy(False), frame.index
-        )
-    return frame[table.column_names]
+
+
+def matrix_of(lists: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the matrix ``(n, dim)`` behind a column of fixed-size lists, and which rows are there.
+
+    Examples
+    --------
+    >>> column = pa.chunked_array([[[1.0, 2.0], None]], pa.list_(pa.float32(), 2))
+    >>> matrix, present = matrix_of(column)
+    >>> matrix[0], present
+    (array([1., 2.], dtype=float32), array([ True, False]))
+    """
+    array = lists.combine_chunks()
+    dim = array.type.list_size
+    values = array.values.slice(array.offset * dim, len(array) * dim)
+    matrix = values.to_numpy(zero_copy_only=False).reshape(len(array), dim)
+    return matrix, array.is_valid().to_numpy(zero_copy_only=False)
+
+
+def _read(path: Path) -> pd.DataFrame:
+    with pq.ParquetFile(path) as file:
+        schema, n = file.schema_arrow, file.metadata.num_rows
+        matrices, present = {}, {}
+        for field in schema:
+            kind = field.type
+            if pa.types.is_fixed_size_list(kind) and pa.types.is_floating(kind.value_type):
+                matrices[field.name] = np.empty((n, kind.list_size), dtype=np.float32)
+                present[field.name] = np.empty(n, dtype=bool)
+        rest = [schema.empty_table().drop_columns(list(matrices))]
+        start = 0
+        # A part at a time, or the numbers would lie in memory three times.
+        for number in range(file.num_row_groups):
+            table = file.read_row_group(number)
+            part = slice(start, start + len(table))
+            for name, matrix in matrices.items():
+                matrix[part], present[name][part] = matrix_of(table.column(name))
+            rest.append(table.drop_columns(list(matrices)))
+            start += len(table)
+    # A file of pandas' own names an index; here it is a column like others.
+    frame = pa.concat_tables(rest).to_pandas(ignore_metadata=True)
+    if frame.columns.empty:  # a table without columns does not know how long it is
+        frame = pd.DataFrame(index=pd.RangeIndex(n))
+    for name, matrix in matrices.items():
+        frame[name] = column_of_rows(matrix, present[name], frame.index)
+    return frame[schema.names]

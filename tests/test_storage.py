@@ -200,3 +200,21 @@ def test_what_a_killed_save_left_behind_is_removed_by_a_later_one(frame, tmp_pat
         os.utime(path, (0, 0))
     simlib.save_embeddings(frame, tmp_path / "own.parquet")
     assert not old.exists() and fresh.exists() and others.exists()  # another may be writing it
+
+
+def test_a_file_with_an_index_of_pandas_and_many_parts_is_read(tmp_path, monkeypatch):
+    path = tmp_path / "theirs.parquet"
+    pd.DataFrame({"price": [1.5, 2.5]}, index=["x", "y"]).to_parquet(path)
+    loaded = simlib.load_embeddings(path)
+    assert loaded["price"].tolist() == [1.5, 2.5] and loaded.index.tolist() == [0, 1]
+    assert loaded["__index_level_0__"].tolist() == ["x", "y"]
+
+    monkeypatch.setattr(storage, "ROW_GROUP_BYTES", 64)
+    rows = np.arange(80, dtype=np.float32).reshape(20, 4)
+    cells = [None if place == 7 else row for place, row in enumerate(rows)]
+    kinds = pd.Categorical(["a", "b"] * 5 + ["c"] * 10)
+    simlib.save_embeddings(pd.DataFrame({"own": cells, "kind": kinds}), path)
+    loaded = simlib.load_embeddings(path)
+    assert loaded["kind"].tolist() == list(kinds) and loaded["own"][7] is None
+    usable = loaded.drop(index=7)
+    assert np.array_equal(simlib.embedding_matrix(usable, "own"), np.delete(rows, 7, axis=0))
