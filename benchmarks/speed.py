@@ -1,7 +1,7 @@
 """How fast simlib is beside what else people use, and beside the machine's own limit.
 
-    python benchmarks/speed.py                  # everything, about 10 minutes on 2 cores
-    python benchmarks/speed.py --quick          # fewer and smaller, about 3 minutes
+    python benchmarks/speed.py                  # everything, a quarter of an hour on 2 cores
+    python benchmarks/speed.py --quick          # fewer and smaller, a third of that
     python benchmarks/speed.py --photos FOLDER  # pictures of your own
     python benchmarks/speed.py --only search
 
