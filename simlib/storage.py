@@ -6,6 +6,7 @@ import contextlib
 import glob
 import os
 import time
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -219,27 +220,37 @@ def matrix_of(lists: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
 
 def _read(path: Path) -> pd.DataFrame:
     with pq.ParquetFile(path) as file:
-        schema, n = file.schema_arrow, file.metadata.num_rows
-        matrices, present = {}, {}
-        for field in schema:
-            kind = field.type
-            if pa.types.is_fixed_size_list(kind) and pa.types.is_floating(kind.value_type):
-                matrices[field.name] = np.empty((n, kind.list_size), dtype=np.float32)
-                present[field.name] = np.empty(n, dtype=bool)
-        rest = [schema.empty_table().drop_columns(list(matrices))]
-        start = 0
-        # A part at a time, or the numbers would lie in memory three times.
-        for number in range(file.num_row_groups):
-            table = file.read_row_group(number)
+        schema, groups = file.schema_arrow, range(file.num_row_groups)
+        n = sum(file.metadata.row_group(group).num_rows for group in groups)
+        lists = [
+            field.name
+            for field in schema
+            if pa.types.is_fixed_size_list(field.type)
+            and pa.types.is_floating(field.type.value_type)
+        ]
+        read, start = {}, 0  # name → matrix (n, dim) and which of its rows are there
+        rest = []
+        # A part at a time, or the numbers would lie in memory three times. The empty one comes last
+        # and is there for a file without parts.
+        for table in chain(map(file.read_row_group, groups), [schema.empty_table()]):
             part = slice(start, start + len(table))
-            for name, matrix in matrices.items():
-                matrix[part], present[name][part] = matrix_of(table.column(name))
-            rest.append(table.drop_columns(list(matrices)))
-            start += len(table)
+            if part.stop > n:
+                raise pa.ArrowInvalid(f"it has more than its {n} rows")
+            for name in lists:
+                values, there = matrix_of(table.column(name))
+                if name not in read:
+                    shape = (n, values.shape[1])
+                    read[name] = np.empty(shape, dtype=np.float32), np.empty(n, dtype=bool)
+                matrix, present = read[name]
+                matrix[part], present[part] = values, there
+            rest.append(table.drop_columns(lists))
+            start = part.stop
+    if start != n:
+        raise pa.ArrowInvalid(f"it has {start} of {n} rows")
     # A file of pandas' own names an index; here it is a column like others.
     frame = pa.concat_tables(rest).to_pandas(ignore_metadata=True)
     if frame.columns.empty:  # a table without columns does not know how long it is
         frame = pd.DataFrame(index=pd.RangeIndex(n))
-    for name, matrix in matrices.items():
-        frame[name] = column_of_rows(matrix, present[name], frame.index)
+    for name, (matrix, present) in read.items():
+        frame[name] = column_of_rows(matrix, present, frame.index)
     return frame[schema.names]

@@ -218,3 +218,25 @@ def test_a_file_with_an_index_of_pandas_and_many_parts_is_read(tmp_path, monkeyp
     assert loaded["kind"].tolist() == list(kinds) and loaded["own"][7] is None
     usable = loaded.drop(index=7)
     assert np.array_equal(simlib.embedding_matrix(usable, "own"), np.delete(rows, 7, axis=0))
+
+
+def test_a_damaged_footer_never_ends_in_anything_but_the_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(storage, "ROW_GROUP_BYTES", 2_000)
+    path = tmp_path / "own.parquet"
+    rows = np.random.default_rng(0).random((300, 4), dtype=np.float32)
+    frame = pd.DataFrame({"img_path": [f"{row}.jpg" for row in range(300)], "own": list(rows)})
+    simlib.save_embeddings(frame, path)
+    whole = path.read_bytes()
+    footer = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
+    rng = np.random.default_rng(1)
+    refused = 0
+    for place in rng.integers(footer, len(whole), 1_500):
+        damaged = bytearray(whole)
+        damaged[place] ^= int(rng.integers(1, 256))
+        path.write_bytes(damaged)
+        try:
+            simlib.load_embeddings(path)
+        except ValueError as error:
+            assert "is not a whole Parquet file" in str(error)
+            refused += 1
+    assert refused > 750
