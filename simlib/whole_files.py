@@ -14,7 +14,7 @@ _CANT_WRITE = {
     getattr(errno, name)
     for name in (
         *("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EACCES", "EPERM", "EIO"),
-        *("EISDIR", "ENOTDIR", "ENAMETOOLONG"),
+        *("EISDIR", "ENOTDIR", "ENAMETOOLONG", "ELOOP", "EBUSY", "EMFILE", "ENFILE", "ESTALE"),
     )
     if hasattr(errno, name)
 }
