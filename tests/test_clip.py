@@ -407,3 +407,32 @@ def test_the_figures_for_unseen_words_rest_on_captions_without_them():
             for one in remaining
             if one.labels & held_out and min(one.labels) < labels.imagenet_start
         ]
+
+
+def test_trainings_side_by_side_give_their_mean(monkeypatch):
+    import torch
+
+    monkeypatch.syspath_prepend(str(ROOT / "data/make"))
+    import train_clip
+
+    generator = torch.Generator().manual_seed(0)
+    towers = SimpleNamespace(names=torch.randn(1000, 384, generator=generator))
+    views = torch.rand(1, 6, 1280, generator=generator).numpy()
+    photos = train_clip.Pictures(views, None, None, None)
+    recipe = train_clip.Recipe(hidden_units=8, colour_units=3)
+    members = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        member = train_clip.Projections(towers, photos, towers.names, recipe).eval()
+        torch.nn.init.normal_(member.text.weight, std=0.05)
+        members.append(member)
+    joined = train_clip.side_by_side(members, photos)
+    seen = torch.from_numpy(views[0]), torch.randn(6, 384), torch.randn(6, 145, 12)
+    with torch.no_grad():
+        of_each = [sum(member.parts(*seen)) for member in members]  # (6, 384) each
+        assert (of_each[0] - of_each[1]).abs().max() > 1e-3
+        torch.testing.assert_close(sum(joined.parts(*seen)), sum(of_each) / 2)
+        texts = torch.randn(4, 384)
+        torch.testing.assert_close(
+            joined.text(texts), sum(member.text(texts) for member in members) / 2
+        )

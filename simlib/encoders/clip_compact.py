@@ -34,7 +34,7 @@ from simlib.encoders import efficientnet_lite0
 from simlib.encoders.base import packaged_folder, sha256_of
 
 PROJECTIONS = Path(__file__).resolve().parents[2] / "data/models/clip.safetensors"
-PROJECTIONS_SHA256 = "507a300ae0855ec8f21552a3649003818cebc10b1eeddd652c45665237f6c5f1"
+PROJECTIONS_SHA256 = "c5eb6543f3562f625685a6eeec1e0da792bc083f9866a976e4d250772d95b893"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 ASSEMBLY = 3  # raised when the code below builds another folder from the same weights
 RECIPE = (
@@ -66,18 +66,6 @@ def lay_on_square(image: Image.Image) -> np.ndarray:
     square = Image.new("RGB", (INPUT_SIDE, INPUT_SIDE), "white")
     square.paste(resized, ((INPUT_SIDE - width) // 2, (INPUT_SIDE - height) // 2))
     return np.asarray(square)
-
-
-def prepare(image: Image.Image) -> np.ndarray:
-    """Return the same as the network's input, float32 ``(3, 288, 288)`` in [-1, 1].
-
-    Examples
-    --------
-    >>> prepare(Image.new("RGB", (300, 400), "white")).shape
-    (3, 288, 288)
-    """
-    pixels = lay_on_square(image).astype(np.float32)  # (288, 288, 3)
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1)) / 127.5 - 1.0  # (3, 288, 288)
 
 
 def compact_folder() -> Path:

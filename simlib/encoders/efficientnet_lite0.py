@@ -99,15 +99,20 @@ def prepare(image: Image.Image) -> np.ndarray:
 
 
 def load_features(
-    device: str = "cpu", precision: str = "float32", backend: str | None = None
+    device: str = "cpu",
+    precision: str = "float32",
+    backend: str | None = None,
+    side: int = INPUT_SIDE,
 ) -> Network:
     """Return the network without its classifier, ready to run on batches of what `crop` returns.
 
-    It gives float32 ``(n, 1280)``. The parameters are those of
-    :func:`simlib.encoders.inference.load_network`.
+    It gives float32 ``(n, 1280)``. `side` is that of the squares, in pixels; the other parameters
+    are those of :func:`simlib.encoders.inference.load_network`.
     """
-    example = np.zeros((INPUT_SIDE, INPUT_SIDE, 3), dtype=np.uint8)
+    example = np.zeros((side, side, 3), dtype=np.uint8)
     origin = f"{WEIGHTS_SHA256} {PREPROCESSING} features"
+    if side != INPUT_SIDE:
+        origin += f" of {side}"
     return load_network(
         "efficientnet-lite0", origin, _features_of_crops, example, device, precision, backend
     )
