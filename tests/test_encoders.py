@@ -220,12 +220,15 @@ def test_a_missing_library_is_answered_with_the_command(monkeypatch):
 
 
 def test_encoder_pipeline_and_bare_network_agree(towhee_encoder, varied_paths):
+    import torch
+
     pictures = [simlib.load_image(path) for path in varied_paths]
     found = towhee_encoder.encode(pictures)
     network = efficientnet_lite0.build()
-    bare = efficientnet_lite0.features(
-        network, np.stack([efficientnet_lite0.prepare(picture) for picture in pictures])
-    )
+    prepared = np.stack([efficientnet_lite0.prepare(picture) for picture in pictures])
+    with torch.inference_mode():
+        seen = network.forward_features(torch.from_numpy(prepared))
+        bare = network.forward_head(seen, pre_logits=True).numpy()
     np.testing.assert_allclose(found, bare, rtol=1e-3, atol=1e-4)
     one_by_one = [towhee_encoder.pipeline(path).get() for path in varied_paths]
     assert [path for path, _ in one_by_one] == varied_paths

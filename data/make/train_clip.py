@@ -248,17 +248,18 @@ class Towers:
             )
         return np.stack([self._texts[text] for text in texts])
 
-    def read(self, name: str, items, ways=lambda picture: [picture]) -> dict[str, np.ndarray]:
+    def read(self, name: str, items, ways=None) -> dict[str, np.ndarray]:
         """Return views, patches and facts of ``(picture, facts)`` pairs, kept in the scratch.
 
-        ``ways`` returns the pictures to be read for one, first that itself.
+        ``ways`` returns the pictures to be read for one, first that itself; without it that alone.
         """
         path = self.scratch / f"{name}.npz"
         if not path.exists():
             network = efficientnet_lite0.load_features(side=clip_compact.INPUT_SIDE)
             views, patches, facts = [], [], []
             for picture, about in items():
-                stack = np.stack([clip_compact.lay_on_square(one) for one in ways(picture)])
+                pictures = ways(picture) if ways else [picture]
+                stack = np.stack([clip_compact.lay_on_square(one) for one in pictures])
                 views.append(network(stack))
                 patches.append(mean_colours(stack[:1]))
                 facts.append(about)
@@ -359,14 +360,55 @@ def train(
     banned: frozenset[str] = frozenset(),
 ) -> Projections:
     """Return the projections trained on these pictures and captions."""
-    given = (towers, photos, drawn, labels, all_concepts)
+    material = Material.of(towers, photos, drawn, labels, all_concepts, banned)
     members = [
-        train_member(*given, replace(recipe, seed=recipe.seed + place), banned)
+        train_member(material, replace(recipe, seed=recipe.seed + place))
         for place in range(recipe.members)
     ]
     model = side_by_side(members, photos)
-    settle(model, photos, labels, all_concepts)
+    settle(model, material)
     return model
+
+
+@dataclass
+class Material:
+    """Pictures and captions, and what was computed of them once for all members."""
+
+    towers: Towers
+    photos: Pictures
+    drawn: Pictures
+    labels: Labels
+    captions: Captions
+    embedded: torch.Tensor  # float32 (captions, 384)
+    class_texts: torch.Tensor  # float32 (1000, 384)
+    photos_by_name: np.ndarray  # float32 (views, n, 384)
+    drawn_by_name: np.ndarray
+
+    @classmethod
+    def of(
+        cls,
+        towers: Towers,
+        photos: Pictures,
+        drawn: Pictures,
+        labels: Labels,
+        all_concepts: list[Concept],
+        banned: frozenset[str],
+    ) -> Material:
+        captions = Captions.of(all_concepts, labels)
+        embedded = torch.from_numpy(towers.embed_texts(captions.texts))
+        class_texts = towers.class_texts(banned)
+        by_name = [
+            np.stack([towers.by_name(view, class_texts) for view in some.views])
+            for some in (photos, drawn)
+        ]
+        return cls(towers, photos, drawn, labels, captions, embedded, class_texts, *by_name)
+
+
+def mostly_first(rng: np.random.Generator, views: np.ndarray, count: int) -> np.ndarray:
+    """Return which view to take of some pictures: of most the first, as the model reads them."""
+    view = rng.integers(2 * len(views), size=count)
+    view[view >= len(views)] = 0
+    return view
 
 
 def side_by_side(members: list[Projections], photos: Pictures) -> Projections:
@@ -391,20 +433,16 @@ def side_by_side(members: list[Projections], photos: Pictures) -> Projections:
     return model.eval()
 
 
-def settle(
-    model: Projections, photos: Pictures, labels: Labels, all_concepts: list[Concept]
-) -> None:
+def settle(model: Projections, material: Material) -> None:
     """Learn one vector that is added to every picture, by telling the photos' classes apart.
 
     For each text it is a constant, so that hardly anything changes in the order of the pictures for
     a text, the unknown ones among them; but of several texts the right one is more often nearest.
     A class is told by one caption, of those that fit no other class.
     """
-    recipe, towers = model.recipe, model.towers
+    recipe, photos, captions = model.recipe, material.photos, material.captions
     rng = np.random.default_rng(recipe.seed)
     torch.manual_seed(recipe.seed)
-    captions = Captions.of(all_concepts, labels)
-    embedded = torch.from_numpy(towers.embed_texts(captions.texts))
     fits = captions.truth[captions.concept] == 1  # (captions, labels)
     classes = np.unique(photos.label)
     alone = fits[:, classes].sum(1) == 1
@@ -412,21 +450,20 @@ def settle(
     for label in classes:
         weight = captions.weight * (fits[:, label] & alone & (captions.colour < 0))
         chances[label] = weight / weight.sum()
-    by_name = np.stack([towers.by_name(view, model.class_texts) for view in photos.views])
+    read = photos.views, material.photos_by_name
     added = nn.Parameter(torch.zeros_like(model.image.bias))
     optimiser = torch.optim.Adam([added], lr=3e-3)
     schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1, 0.05, recipe.settling_steps)
     model.train()
     for _ in range(recipe.settling_steps):
         picked = rng.integers(len(photos.label), size=256)
-        view = rng.integers(2 * len(photos.views), size=256)
-        view[view >= len(photos.views)] = 0
+        view = mostly_first(rng, photos.views, 256)
         said = [rng.choice(len(chances[label]), p=chances[label]) for label in classes]
         with torch.no_grad():
-            tokens = towers.tokens(torch.from_numpy(photos.patches[picked]))
-            seen = [torch.from_numpy(one[view, picked]) for one in (photos.views, by_name)]
+            tokens = model.towers.tokens(torch.from_numpy(photos.patches[picked]))
+            seen = [torch.from_numpy(one[view, picked]) for one in read]
             pictures = sum(model.parts(*seen, tokens, recipe.dropout))  # (256, 384)
-            texts = model.texts(embedded[said])  # (classes, 384)
+            texts = model.texts(material.embedded[said])  # (classes, 384)
         scores = model.log_scale.exp().detach() * functional.normalize(pictures + added) @ texts.T
         wanted = torch.from_numpy(np.searchsorted(classes, photos.label[picked]))
         optimiser.zero_grad()
@@ -438,28 +475,16 @@ def settle(
     model.eval()
 
 
-def train_member(
-    towers: Towers,
-    photos: Pictures,
-    drawn: Pictures,
-    labels: Labels,
-    all_concepts: list[Concept],
-    recipe: Recipe,
-    banned: frozenset[str],
-) -> Projections:
+def train_member(material: Material, recipe: Recipe) -> Projections:
     """Return the projections of one training."""
+    towers, photos, drawn = material.towers, material.photos, material.drawn
+    labels, captions, embedded = material.labels, material.captions, material.embedded
     rng = np.random.default_rng(recipe.seed)
     torch.manual_seed(recipe.seed)
-    captions = Captions.of(all_concepts, labels)
-    embedded = torch.from_numpy(towers.embed_texts(captions.texts))
-    class_texts = towers.class_texts(banned)
-    model = Projections(towers, photos, class_texts, recipe)
+    model = Projections(towers, photos, material.class_texts, recipe)
     class_means, residuals = class_pictures(towers, photos, model, recipe)
-    by_name = {
-        id(one): np.stack([towers.by_name(view, class_texts) for view in one.views])
-        for one in (photos, drawn)
-    }
-    names = class_texts.numpy()
+    by_name = material.photos_by_name, material.drawn_by_name
+    names = material.class_texts.numpy()
     truth = torch.from_numpy(captions.truth)
 
     # For each label its captions without a colour, and for each label and colour those with it.
@@ -509,15 +534,16 @@ def train_member(
 
     for _ in range(recipe.steps):
         batch = []
-        for some, rows, count in zip((photos, drawn), rows_of, counts, strict=False):
+        for some, named, rows, count in zip(
+            (photos, drawn), by_name, rows_of, counts, strict=False
+        ):
             sizes = np.array([len(own) for own in rows.values()]) ** (1 - recipe.evenness)
             shown = rng.choice(list(rows), count, p=sizes / sizes.sum())
             picked = [rng.choice(rows[label]) for label in shown]
-            view = rng.integers(2 * len(some.views), size=count)
-            view[view >= len(some.views)] = 0  # most pictures as the model reads them
+            view = mostly_first(rng, some.views, count)
             batch.append(
                 (
-                    *(some.views[view, picked], by_name[id(some)][view, picked]),
+                    *(some.views[view, picked], named[view, picked]),
                     *(some.patches[picked], some.label[picked], some.colour[picked]),
                 )
             )
@@ -586,8 +612,8 @@ def main() -> None:
     towers = Towers(arguments.scratch, labels)
 
     def photos_in(part: str) -> Pictures:
-        ways = {"ways": ways_to_see} if part == "train" else {}
-        found = towers.read(part, lambda: photos_of(arguments.photos / part), **ways)
+        ways = ways_to_see if part == "train" else None
+        found = towers.read(part, lambda: photos_of(arguments.photos / part), ways)
         colour = [COLOUR_NAMES.index(one) if one else -1 for one in found["facts"][:, 1]]
         label = [CLASSES.index(name) for name in found["facts"][:, 0]]
         return Pictures(found["views"], found["patches"], np.array(label), np.array(colour))

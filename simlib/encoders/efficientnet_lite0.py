@@ -138,16 +138,6 @@ def _features_of_crops():
     return FeaturesOfCrops()
 
 
-def features(network, batch: np.ndarray, device: str = "cpu") -> np.ndarray:
-    """Return the pooled features before the classifier, float32 ``(n, 1280)``."""
-    import torch
-
-    with torch.inference_mode():
-        tensor = torch.from_numpy(batch).to(device, memory_format=torch.channels_last)
-        pooled = network.forward_head(network.forward_features(tensor), pre_logits=True)
-    return pooled.float().cpu().numpy()
-
-
 def class_names() -> list[str]:
     """Return the 1,000 ImageNet class names in the order of the network's outputs.
 
