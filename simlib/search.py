@@ -129,9 +129,7 @@ def nearest_many(
     """
     _require_k(k)
     embeddings = Embeddings.of(image_df, embedding_col)
-    asked = [
-        _as_vector(image_df, embedding_col, embeddings, query, encoder) for query in queries
-    ]
+    asked = [_as_vector(image_df, embedding_col, embeddings, query, encoder) for query in queries]
     vectors = np.array([vector for vector, _ in asked]).reshape(len(asked), embeddings.dim)
     found = []
     of_queries = Embeddings(vectors, None, np.arange(len(vectors)))

@@ -13,7 +13,9 @@ from average_colours import AverageColours, run_python, start_python, truth
 
 import simlib
 from conftest import draw_pictures
-from simlib.cache import EmbeddingCache, digest_of, home_folder
+from simlib.home import home_folder
+from simlib.storage.cache import EmbeddingCache
+from simlib.storage.hashing import digest_of
 
 
 def embed(image_df, encoder, **options):

@@ -15,9 +15,9 @@ import pytest
 from loopback import loopback
 from PIL import Image
 
-from simlib import downloads
-from simlib.encoders import clip_compact
+from simlib.downloads import http
 from simlib.encoders.clip import ClipEncoder
+from simlib.networks import clip_compact
 
 ROOT = Path(__file__).parents[1]
 
@@ -167,7 +167,7 @@ def test_the_compact_model_never_asks_the_network(no_network, monkeypatch):
 
 def test_two_processes_build_the_compact_model_at_once(simlib_home):
     """Two notebooks opened together for the first time both work, and leave one good folder."""
-    code = "from simlib.encoders.clip_compact import compact_folder; print(compact_folder())"
+    code = "from simlib.networks.clip_compact import compact_folder; print(compact_folder())"
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     runs = [
         subprocess.Popen(
@@ -290,7 +290,7 @@ def test_a_model_of_clips_architecture_opens_from_a_folder(tiny_clip, no_network
 
 
 def test_the_published_model_comes_from_the_hub_once_and_resumes(tiny_clip, tmp_path, monkeypatch):
-    monkeypatch.setattr(downloads, "time", SimpleNamespace(sleep=lambda seconds: None))
+    monkeypatch.setattr(http, "time", SimpleNamespace(sleep=lambda seconds: None))
     files = {
         path.relative_to(tiny_clip).as_posix(): path.read_bytes()
         for path in tiny_clip.rglob("*") if path.is_file()

@@ -6,7 +6,7 @@ import pytest
 from average_colours import AverageColours
 
 import simlib
-from simlib.comparison import compare, text_precision_at_k
+from simlib.measuring.comparison import compare, text_precision_at_k
 
 
 class Words(AverageColours):

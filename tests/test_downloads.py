@@ -19,8 +19,9 @@ from loopback import loopback
 from PIL import Image
 
 import simlib
-from simlib import archives, catalogue, downloads, kaggle
-from simlib.downloads import fetch_archive, fetch_file
+from simlib import catalogue
+from simlib.downloads import archives, http, kaggle
+from simlib.downloads.http import fetch_archive, fetch_file
 
 
 def picture_bytes() -> bytes:
@@ -66,7 +67,7 @@ def server(monkeypatch):
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
-    monkeypatch.setattr(downloads, "time", SimpleNamespace(sleep=lambda seconds: None))
+    monkeypatch.setattr(http, "time", SimpleNamespace(sleep=lambda seconds: None))
     with loopback() as serving:
         yield serving
 
@@ -112,9 +113,9 @@ def test_a_download_that_was_killed_goes_on_in_the_next_process(server, tmp_path
         """
 import os, signal, sys
 from pathlib import Path
-from simlib import downloads
-downloads.time.sleep = lambda seconds: os.kill(os.getpid(), signal.SIGKILL)  # as it waits
-downloads.fetch_file(sys.argv[1], Path(sys.argv[2]), "The file", "")
+from simlib.downloads import http
+http.time.sleep = lambda seconds: os.kill(os.getpid(), signal.SIGKILL)  # as it waits
+http.fetch_file(sys.argv[1], Path(sys.argv[2]), "The file", "")
 """,
         f"{server.url}/a.bin", tmp_path / "a.bin",
     )  # fmt: skip
@@ -129,7 +130,7 @@ downloads.fetch_file(sys.argv[1], Path(sys.argv[2]), "The file", "")
 def test_half_a_file_is_never_joined_to_half_of_another(server, tmp_path):
     server.files["/a.bin"], server.break_off_at, server.breaks = os.urandom(90_000), 40_000, 99
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(downloads, "TRIES", 0)
+        patch.setattr(http, "TRIES", 0)
         with pytest.raises(ConnectionError, match="what has arrived is kept"):
             fetch(server, tmp_path / "a.bin")
     server.files["/a.bin"], server.breaks = os.urandom(70_000), 0
@@ -156,9 +157,7 @@ def test_what_does_not_have_the_right_hash_is_thrown_away(server, tmp_path):
     assert (tmp_path / "a.bin").read_bytes() == b"the file, which is longer"
 
 
-@pytest.mark.parametrize(
-    ("status", "asked"), [(404, 1), (403, 1), (410, 1), (503, 3), (429, 3)]
-)
+@pytest.mark.parametrize(("status", "asked"), [(404, 1), (403, 1), (410, 1), (503, 3), (429, 3)])
 def test_a_server_that_refuses_is_quoted_and_not_pestered(server, tmp_path, status, asked):
     server.status = status
     with pytest.raises(ConnectionError, match=f"The file could not.*answers {status}.*Do without"):
@@ -174,9 +173,9 @@ def nobody_listens():
 
 @pytest.mark.parametrize("way", ["refused", "no name", "the look-up hangs", "no answer"])
 def test_without_a_network_it_takes_less_than_five_seconds(tmp_path, monkeypatch, way):
-    assert downloads.CONNECT_SECONDS <= 4
+    assert http.CONNECT_SECONDS <= 4
     url = nobody_listens() if way == "refused" else "http://pictures.invalid"
-    monkeypatch.setattr(downloads, "CONNECT_SECONDS", 0.3)
+    monkeypatch.setattr(http, "CONNECT_SECONDS", 0.3)
 
     def look_up(*_, **__):
         if way == "no name":
@@ -194,7 +193,7 @@ def test_without_a_network_it_takes_less_than_five_seconds(tmp_path, monkeypatch
 
 
 def test_a_server_that_goes_silent_is_given_up(server, tmp_path, monkeypatch):
-    monkeypatch.setattr(downloads, "SILENCE_SECONDS", 0.2)
+    monkeypatch.setattr(http, "SILENCE_SECONDS", 0.2)
     server.files["/a.bin"], server.silent_for = b"content", 1
     started = time.perf_counter()
     with pytest.raises(ConnectionError, match="timed out"):
@@ -207,10 +206,10 @@ def test_a_file_larger_than_the_disk_or_than_allowed_is_refused_before_it_comes(
 ):
     server.files["/a.bin"] = bytes(50_000)
     with monkeypatch.context() as patch:
-        patch.setattr(downloads.shutil, "disk_usage", lambda _: shutil_usage(free=49_999))
+        patch.setattr(http.shutil, "disk_usage", lambda _: shutil_usage(free=49_999))
         with pytest.raises(OSError, match="50,000 bytes are needed and 49,999.*SIMLIB_HOME"):
             fetch(server, tmp_path / "a.bin")
-    monkeypatch.setattr(downloads, "LARGEST_FILE", 49_999)
+    monkeypatch.setattr(http, "LARGEST_FILE", 49_999)
     with pytest.raises(ConnectionError, match="larger than 49,999 bytes"):
         fetch(server, tmp_path / "a.bin")
     assert not (tmp_path / "a.bin").exists()
@@ -233,8 +232,8 @@ def test_two_processes_fetch_a_file_once(server, tmp_path):
     script = """
 import sys
 from pathlib import Path
-from simlib import downloads
-downloads.fetch_file(sys.argv[1], Path(sys.argv[2]), "The file", "")
+from simlib.downloads import http
+http.fetch_file(sys.argv[1], Path(sys.argv[2]), "The file", "")
 """
     url = f"{server.url}/a.bin"
     processes = [start_python(script, url, tmp_path / "a.bin") for _ in range(2)]
@@ -342,7 +341,7 @@ def test_the_clothing_catalogue_is_downloaded_once_and_listed(clothing, simlib_h
 def test_a_catalogue_that_breaks_off_is_never_taken_for_a_whole_one(clothing, simlib_home):
     clothing.break_off_at, clothing.breaks = 2**14, 1
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(downloads, "TRIES", 0)
+        patch.setattr(http, "TRIES", 0)
         with pytest.raises(ConnectionError, match="The clothing catalogue.*'sample'\\) works off"):
             simlib.load_catalogue("clothing")
     assert stays_without(simlib_home, ".archive.part", ".archive.part.etag")
@@ -369,7 +368,7 @@ def test_a_kill_while_unpacking_is_mended_by_the_next_call(clothing, simlib_home
         raise KeyboardInterrupt  # after which, as after a kill, nobody tidies up
 
     with monkeypatch.context() as patch:
-        patch.setattr(downloads, "unpack", killed)
+        patch.setattr(http, "unpack", killed)
         with pytest.raises(KeyboardInterrupt):
             simlib.load_catalogue("clothing")
     image_df = simlib.load_catalogue("clothing")
@@ -428,9 +427,9 @@ def test_where_kaggle_wants_a_token_the_three_steps_are_named(kaggle_server, mon
         assert part in str(caught.value)
     monkeypatch.setenv("KAGGLE_API_TOKEN", "my-token")
     kaggle_server.redirects.clear()  # the storage wants none
-    kaggle_server.files["/api/v1/datasets.DatasetApiService/DownloadDataset"] = (
-        kaggle_server.files["/storage/archive.zip"]
-    )
+    kaggle_server.files["/api/v1/datasets.DatasetApiService/DownloadDataset"] = kaggle_server.files[
+        "/storage/archive.zip"
+    ]
     assert len(simlib.load_catalogue("digikala")) == 2
 
 

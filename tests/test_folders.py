@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from file_rights import as_somebody_else
 
-from simlib import folders
-from simlib.folders import MANIFEST_NAME, move_to_root_folder, undo_move_to_root_folder
+from simlib import flatten
+from simlib.flatten import MANIFEST_NAME, move_to_root_folder, undo_move_to_root_folder
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 
@@ -345,7 +345,9 @@ def test_killed_at_every_step_the_next_run_completes_it_and_undo_restores(
             assert moves(move_to_root_folder(root, root)).items() <= FEW_FLAT.items()
             assert contents(root) == everything
             assert {path.name for path in root.iterdir()} == {
-                *FEW_FLAT.values(), "red_1.jpg", MANIFEST_NAME
+                *FEW_FLAT.values(),
+                "red_1.jpg",
+                MANIFEST_NAME,
             }
         undo_move_to_root_folder(root)
         assert tree(root) == before
@@ -413,12 +415,13 @@ def test_a_manifest_cut_short_at_any_byte_is_mended(catalogue):
 def test_a_name_taken_since_the_interruption_is_not_overwritten(tmp_path, monkeypatch):
     fill(tmp_path, {"red/1.jpg": "ours", "red/2.jpg": "ours, too"}, ())
     with monkeypatch.context() as patch:
-        patch.setattr(folders, "_move", lambda *_: "cut off")
+        patch.setattr(flatten, "_move", lambda *_: "cut off")
         with pytest.warns(UserWarning, match="cut off"):
             assert move_to_root_folder(tmp_path, tmp_path).empty
     (tmp_path / "red_1.jpg").write_text("the user's own")
     assert moves(move_to_root_folder(tmp_path, tmp_path)) == {
-        "red/2.jpg": "red_2.jpg", "red/1.jpg": "red_1-2.jpg",
+        "red/2.jpg": "red_2.jpg",
+        "red/1.jpg": "red_1-2.jpg",
     }
     assert (tmp_path / "red_1.jpg").read_text() == "the user's own"
     with warnings.catch_warnings():
@@ -477,8 +480,8 @@ def test_two_processes_at_once_do_no_harm(second, tmp_path):
 
 @needs_fork
 def test_a_process_that_never_ends_is_named_and_not_waited_for_without_end(catalogue, monkeypatch):
-    monkeypatch.setattr(folders, "LOCK_TIMEOUT", 0.1)
-    with folders._locked_manifest(os.path.realpath(catalogue)):
+    monkeypatch.setattr(flatten, "LOCK_TIMEOUT", 0.1)
+    with flatten._locked_manifest(os.path.realpath(catalogue)):
         code = in_a_child(lambda: time_out(catalogue))
     assert code == 42
     assert len(move_to_root_folder(catalogue, catalogue)) == len(FLAT)

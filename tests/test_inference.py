@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from average_colours import run_python
 
-from simlib.encoders import inference
-from simlib.encoders.inference import load_network, network_threads
+from simlib.networks import inference
+from simlib.networks.inference import load_network, network_threads
 
 pytest.importorskip("openvino")
 PICTURE = np.zeros((16, 16, 3), dtype=np.uint8)
@@ -203,7 +203,7 @@ def test_openvino_sends_no_statistics_from_here(tmp_path):
     run_python(
         """
 import sys
-from simlib.encoders.inference import import_openvino
+from simlib.networks.inference import import_openvino
 assert hasattr(import_openvino(), "Core")
 assert import_openvino() is sys.modules["openvino"]
 assert "openvino_telemetry" not in sys.modules

@@ -37,8 +37,13 @@ CASES = {
     "a number fewer": (cell(SOURCE, printed("precision of 12 pictures")), False),
     "no output stored": (cell(SOURCE, []), False),
     "never run": (cell(SOURCE, [], execution_count=None), False),
-    "a table's last digit": (cell("print('''" + "  kind  precision\n0  hat      0.731" + "''')",
-                                  printed("  kind  precision\n0  hat      0.730")), True),
+    "a table's last digit": (
+        cell(
+            "print('''" + "  kind  precision\n0  hat      0.731" + "''')",
+            printed("  kind  precision\n0  hat      0.730"),
+        ),
+        True,
+    ),
     "a wrong sign": (cell("print(0.50)", printed("-0.5")), False),
     "scientific notation": (cell("print(1.25e-07)", printed("1.26e-07")), True),
     "a wrong exponent": (cell("print(1.25e-07)", printed("1.25e-06")), False),

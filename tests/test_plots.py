@@ -39,9 +39,7 @@ def test_query_and_neighbours_are_drawn_in_order(embedded):
     import matplotlib.pyplot as plt
 
     shuffled = embedded.sample(frac=1, random_state=0)
-    neighbours = simlib.plot_similar(
-        shuffled, "average_colours", query_index=3, k_neighbors=4
-    )
+    neighbours = simlib.plot_similar(shuffled, "average_colours", query_index=3, k_neighbors=4)
     expected = simlib.nearest(shuffled, "average_colours", 3, 4)
     pd.testing.assert_frame_equal(neighbours, expected)
     figure = plt.gcf()

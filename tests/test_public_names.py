@@ -56,7 +56,7 @@ def test_a_name_that_does_not_exist_is_answered_with_those_that_do():
 
 
 def test_embed_stays_the_function_after_all_modules_were_imported():
-    names = ("columns", "cache", "embedding", "search", "storage", "plots", "catalogue", "encoders")
+    names = ("columns", "embedding", "search", "storage.cache", "plots", "catalogue", "encoders")
     for name in names:
         __import__(f"simlib.{name}")
     assert callable(simlib.embed) and simlib.embed.__module__ == "simlib.embedding"

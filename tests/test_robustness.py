@@ -7,7 +7,13 @@ from average_colours import AverageColours
 from PIL import Image, ImageDraw
 
 import simlib
-from simlib.robustness import CHANGES, measure_robustness, other_background, shifted, turned
+from simlib.measuring.robustness import (
+    CHANGES,
+    measure_robustness,
+    other_background,
+    shifted,
+    turned,
+)
 
 
 class Brightness(AverageColours):

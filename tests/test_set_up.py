@@ -87,10 +87,7 @@ def test_a_missing_python_is_named_in_one_sentence(copy_of_project):
 def test_an_old_python_is_told_so_in_one_sentence(copy_of_project):
     script = copy_of_project / "tools" / "set_up.py"
     # The script itself decides by sys.version_info, so pretend to be the old one.
-    pretend = (
-        "import runpy, sys; sys.version_info = (3, 9, 1);"
-        f"runpy.run_path({str(script)!r})"
-    )
+    pretend = f"import runpy, sys; sys.version_info = (3, 9, 1);runpy.run_path({str(script)!r})"
     finished = subprocess.run([sys.executable, "-c", pretend], capture_output=True, text=True)
     assert finished.returncode != 0
     assert "is Python 3.9. Install Python 3.11" in finished.stderr

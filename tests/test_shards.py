@@ -21,10 +21,11 @@ from PIL import Image
 
 import simlib
 from conftest import draw_pictures
-from simlib import shard_listing, shard_making, shards
-from simlib.images import find_pictures
-from simlib.shard_files import MANIFEST_NAME, ShardError, locked
-from simlib.shard_listing import Hole, Picture, list_pictures
+from simlib import listing
+from simlib.listing import Hole, Picture, find_pictures, list_pictures
+from simlib.shards import make
+from simlib.shards import run as shards_run
+from simlib.shards.files import MANIFEST_NAME, ShardError, locked
 
 damages = settings(
     max_examples=40,
@@ -125,8 +126,8 @@ def test_the_shards_are_one_frame_to_search_and_plain_parquet_to_others(folder, 
 def test_a_second_run_opens_no_picture_and_writes_nothing(folder, out, monkeypatch):
     run(folder, out)
     before = {path: path.stat() for path in out.iterdir() if path.suffix == ".parquet"}
-    monkeypatch.setattr(shard_making, "embed", None)
-    monkeypatch.setattr(shard_making, "read_image_file", None)
+    monkeypatch.setattr(make, "embed", None)
+    monkeypatch.setattr(make, "read_image_file", None)
     summary = run(folder, out)
     assert (summary.embedded, summary.reused, summary.failed) == (0, 59, 1)
     assert {path: path.stat() for path in before} == before
@@ -164,7 +165,7 @@ KILLS = """
 import os, random, shutil, signal, sys, time
 from pathlib import Path
 import filelock, joblib, tqdm.auto  # here once, and not in each child
-import simlib.shards
+import simlib.shards.run
 from average_colours import AverageColours
 
 folder, out, fresh = map(Path, sys.argv[1:])
@@ -179,7 +180,7 @@ class Slow(AverageColours):
 os.fsync = lambda descriptor: None
 
 def embed(out, encoder=Slow):
-    return simlib.shards.embed_folder(folder, out, encoder(), 8, batch_size=4, progress=False)
+    return simlib.embed_folder(folder, out, encoder(), 8, batch_size=4, progress=False)
 
 def started():
     child = os.fork()
@@ -282,12 +283,12 @@ def test_another_shard_size_cuts_anew_but_embeds_nothing(folder, out, tmp_path):
 
 def test_a_new_picture_changes_few_shards_of_many_and_none_is_too_large():
     pictures = [Picture(f"{number:07}.jpg", 1, 1) for number in range(20_000)]
-    cut = {tuple(group) for group in shards._cut(pictures, 100)}
+    cut = {tuple(group) for group in shards_run._cut(pictures, 100)}
     assert sum(map(len, cut)) == 20_000
     assert max(map(len, cut)) <= 100 and sum(len(group) < 50 for group in cut) <= 1
     for number in random.Random(0).sample(range(20_000), 20):
         more = sorted([*pictures, Picture(f"{number:07}-new.jpg", 1, 1)])
-        assert len({tuple(group) for group in shards._cut(more, 100)} - cut) <= 4
+        assert len({tuple(group) for group in shards_run._cut(more, 100)} - cut) <= 4
 
 
 # The listing
@@ -296,15 +297,16 @@ def test_a_new_picture_changes_few_shards_of_many_and_none_is_too_large():
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(
     st.sets(
-        st.lists(st.text("aB.- \u0301é\U0001f45f", min_size=1, max_size=3), min_size=1, max_size=3)
-        .map(lambda parts: "/".join(f"x{part}" for part in parts)),
+        st.lists(
+            st.text("aB.- \u0301é\U0001f45f", min_size=1, max_size=3), min_size=1, max_size=3
+        ).map(lambda parts: "/".join(f"x{part}" for part in parts)),
         max_size=12,
     ),
     st.sampled_from([2, 100_000]),  # sorted on disk, sorted in memory
 )
 def test_the_listing_streams_what_find_pictures_lists_in_the_same_order(names, in_memory):
     with tempfile.TemporaryDirectory() as root, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shard_listing, "SORTED_IN_MEMORY", in_memory)
+        patch.setattr(listing, "SORTED_IN_MEMORY", in_memory)
         for name in names:
             file = Path(root, f"{name}.png")
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -363,7 +365,7 @@ def test_a_picture_that_could_not_be_read_is_tried_again_by_every_run(public):
 
 def test_a_picture_that_is_away_for_a_moment_is_tried_again(folder, out, monkeypatch):
     picture, away = folder / "shoes" / "002.png", folder / "away"
-    embed = shard_making.embed
+    embed = make.embed
 
     def embed_meanwhile(frame, *arguments, **options):
         picture.rename(away)
@@ -372,7 +374,7 @@ def test_a_picture_that_is_away_for_a_moment_is_tried_again(folder, out, monkeyp
         finally:
             away.rename(picture)
 
-    monkeypatch.setattr(shard_making, "embed", embed_meanwhile)
+    monkeypatch.setattr(make, "embed", embed_meanwhile)
     assert run(folder, out, shard_size=100).failed == 2
     monkeypatch.undo()
     assert run(folder, out, shard_size=100).failed == 1
@@ -381,10 +383,8 @@ def test_a_picture_that_is_away_for_a_moment_is_tried_again(folder, out, monkeyp
 def test_a_picture_that_failed_is_tried_again_only_when_asked_to(folder, out, monkeypatch):
     run(folder, out)
     opened = []
-    read = shard_making.read_image_file
-    monkeypatch.setattr(
-        shard_making, "read_image_file", lambda path: opened.append(path) or read(path)
-    )
+    read = make.read_image_file
+    monkeypatch.setattr(make, "read_image_file", lambda path: opened.append(path) or read(path))
     run(folder, out)
     assert opened == []
     assert run(folder, out, retry_failed=True).failed == 1
@@ -395,14 +395,14 @@ def test_a_picture_that_changes_while_it_is_read_is_never_taken_for_another(
     folder, out, tmp_path, monkeypatch
 ):
     victim = folder / "shoes" / "002.png"
-    embed = shard_making.embed
+    embed = make.embed
 
     def embed_too_late(frame, *arguments, **options):
         if str(victim) in set(frame["img_path"]):
             change(victim, "blue")
         return embed(frame, *arguments, **options)
 
-    monkeypatch.setattr(shard_making, "embed", embed_too_late)
+    monkeypatch.setattr(make, "embed", embed_too_late)
     run(folder, out)
     frame = simlib.load_shards(out)
     assert "it was changed" in frame.loc[frame["img_path"] == str(victim), "error"].item()
@@ -419,8 +419,11 @@ def test_a_picture_that_changes_while_it_is_read_is_never_taken_for_another(
 def test_shards_of_another_encoder_are_refused_with_both_named(folder, out):
     run(folder, out)
     before = contents(out)
-    with pytest.raises(ValueError, match=r"'average' \(recipe: average colours\), not by 'average'"
-                       r" \(recipe: others\)"):
+    with pytest.raises(
+        ValueError,
+        match=r"'average' \(recipe: average colours\), not by 'average'"
+        r" \(recipe: others\)",
+    ):
         run(folder, out, AverageColours("others"))
     (out / MANIFEST_NAME).unlink()  # the shards say it themselves
     with pytest.raises(ValueError, match="recipe: average colours"):
@@ -488,7 +491,7 @@ def test_a_missing_ray_is_answered_with_the_command_that_installs_it(folder, out
 def test_reading_what_is_not_there_or_not_complete_says_what_to_do(folder, out, monkeypatch):
     with pytest.raises(FileNotFoundError, match="There are no shards in"):
         simlib.load_shards(out)
-    monkeypatch.setattr(shards._Job, "finish", lambda job: None)  # as if killed at the very end
+    monkeypatch.setattr(shards_run._Job, "finish", lambda job: None)  # as if killed at the very end
     run(folder, out)
     with pytest.raises(ValueError, match="are not complete. The same call"):
         next(simlib.iterate_shards(out))

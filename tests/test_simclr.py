@@ -16,10 +16,13 @@ import pytest
 from loopback import loopback
 from PIL import Image
 
-from simlib import downloads
-from simlib.encoders import simclr, simclr_bolts, simclr_published
-from simlib.encoders.base import sha256_of
-from simlib.encoders.simclr import SimclrEncoder, dim_of, train
+from simlib.downloads import http
+from simlib.encoders.simclr import SimclrEncoder
+from simlib.networks import simclr_published, simclr_resnet
+from simlib.networks.simclr_resnet import dim_of
+from simlib.storage.hashing import sha256_of
+from simlib.training import bolts
+from simlib.training.simclr import train
 
 torch = pytest.importorskip("torch")
 
@@ -30,8 +33,8 @@ def noise_picture(seed, side=40):
 
 
 def bolts_module(arch):
-    with simclr_bolts.known_warnings_silenced():
-        return simclr_bolts.simclr_class()(
+    with bolts.known_warnings_silenced():
+        return bolts.simclr_class()(
             gpus=0, num_samples=1, batch_size=1, dataset="", arch=arch, hidden_mlp=dim_of(arch)
         )
 
@@ -63,7 +66,7 @@ def test_a_shoe_that_points_left_is_the_same_as_one_that_points_right(compact):
 
 
 def test_the_encoder_reads_pictures_as_the_tutorial_does(compact):
-    with simclr_bolts.known_warnings_silenced():
+    with bolts.known_warnings_silenced():
         from pl_bolts.transforms.dataset_normalizations import imagenet_normalization
     from torchvision.transforms import Compose, Resize, ToTensor
 
@@ -77,18 +80,18 @@ def test_load_encoder_knows_simclr():
 
     encoder = load_encoder("simclr", device="cpu")
     assert (encoder.name, encoder.column) == ("simclr", "simclr_img_embeddings")
-    assert simclr.COMPACT_SHA256 in encoder.recipe
+    assert simclr_resnet.COMPACT_SHA256 in encoder.recipe
 
 
 def test_changed_compact_weights_are_refused(tmp_path, monkeypatch):
-    assert simclr.COMPACT_PATH.stat().st_size <= 24e6
-    changed = bytearray(simclr.COMPACT_PATH.read_bytes())
+    assert simclr_resnet.COMPACT_PATH.stat().st_size <= 24e6
+    changed = bytearray(simclr_resnet.COMPACT_PATH.read_bytes())
     changed[-1] ^= 1
-    monkeypatch.setattr(simclr, "COMPACT_PATH", tmp_path / "weights.safetensors")
-    simclr.COMPACT_PATH.write_bytes(changed)
+    monkeypatch.setattr(simclr_resnet, "COMPACT_PATH", tmp_path / "weights.safetensors")
+    simclr_resnet.COMPACT_PATH.write_bytes(changed)
     with pytest.raises(ValueError, match="damaged or were changed"):
         SimclrEncoder(device="cpu")
-    simclr.COMPACT_PATH.unlink()
+    simclr_resnet.COMPACT_PATH.unlink()
     with pytest.raises(FileNotFoundError, match="install it from a clone"):
         SimclrEncoder(device="cpu")
 
@@ -106,7 +109,7 @@ def test_loading_and_encoding_say_nothing_on_stderr():
 def test_only_the_named_warnings_are_silenced():
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
-        with simclr_bolts.known_warnings_silenced():
+        with bolts.known_warnings_silenced():
             warnings.warn("In the future `np.object` will be defined as", FutureWarning, 1)
             warnings.warn("In the future all will be well", FutureWarning, 1)
     assert [str(warning.message) for warning in seen] == ["In the future all will be well"]
@@ -127,7 +130,7 @@ def published_state():
 @pytest.fixture(scope="module")
 def published_bytes(published_state, tmp_path_factory):
     path = tmp_path_factory.mktemp("published") / "simclr_imagenet.ckpt"
-    with simclr_bolts.known_warnings_silenced():
+    with bolts.known_warnings_silenced():
         from pytorch_lightning.callbacks import ModelCheckpoint
     bookkeeping = {
         "callbacks": {ModelCheckpoint: {"best_model_score": np.float64(0.5)}},  # keyed by class
@@ -140,7 +143,7 @@ def published_bytes(published_state, tmp_path_factory):
 @pytest.fixture
 def serve(monkeypatch):
     """Make a server the home of the published weights."""
-    monkeypatch.setattr(downloads, "time", SimpleNamespace(sleep=lambda seconds: None))
+    monkeypatch.setattr(http, "time", SimpleNamespace(sleep=lambda seconds: None))
     with loopback() as server:
         monkeypatch.setattr(simclr_published, "URL", f"{server.url}/simclr.ckpt")
 
@@ -311,7 +314,7 @@ def test_a_training_killed_without_warning_goes_on_with_the_same_result(picture_
     """The same with a real SIGKILL: nothing gets a chance to tidy up."""
     settings = dict(epochs=6, every=1, **TINY)
     script = (
-        "import sys, time; from simlib.encoders.simclr import train\n"
+        "import sys, time; from simlib.training.simclr import train\n"
         "slow = lambda encoder: time.sleep(0.5) or {}\n"
         f"train(sys.argv[2:], sys.argv[1], evaluate=slow, **{settings!r})"
     )
@@ -360,11 +363,12 @@ def _metadata(path):
 
 
 def test_the_threads_of_a_step_compute_what_bolts_computes():
-    from simlib.encoders.simclr_training import ContrastiveSimCLR, _mixed, draw_views, normalise
+    from simlib.training.module import ContrastiveSimCLR, _mixed
+    from simlib.training.views import draw_views, normalise
 
     torch.manual_seed(0)
     views = {"side": 32, "smallest_crop": 0.5, "colour_strength": 0.5, "grey_probability": 0.2}
-    with simclr_bolts.known_warnings_silenced():
+    with bolts.known_warnings_silenced():
         module = ContrastiveSimCLR(
             seed=3, views=views, averaging=0.9, num_samples=8, batch_size=8,
             arch="resnet18", hidden_mlp=512, temperature=0.2,
@@ -392,7 +396,7 @@ def test_the_threads_of_a_step_compute_what_bolts_computes():
 
 
 def test_views_are_crops_mirrored_and_recoloured_only_as_asked():
-    from simlib.encoders.simclr_training import draw_views
+    from simlib.training.views import draw_views
 
     rising = torch.linspace(0, 1, 32).expand(64, 3, 32, 32)  # from left to right
     draw = partial(draw_views, rising, side=32)

@@ -11,8 +11,8 @@ import pytest
 from average_colours import run_python
 
 import simlib
-from simlib import storage
 from simlib.columns import column_of_rows
+from simlib.storage import parquet
 
 
 @pytest.fixture
@@ -122,9 +122,9 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(frame, tmp_path, monkeyp
         written.append(arguments)
         return fixed_size_lists(*arguments)
 
-    fixed_size_lists = storage._fixed_size_lists
-    monkeypatch.setattr(storage, "_fixed_size_lists", full)
-    monkeypatch.setattr(storage, "ROW_GROUP_BYTES", 1000)  # so that some of it is written already
+    fixed_size_lists = parquet._fixed_size_lists
+    monkeypatch.setattr(parquet, "_fixed_size_lists", full)
+    monkeypatch.setattr(parquet, "ROW_GROUP_BYTES", 1000)  # so that some of it is written already
     with pytest.raises(OSError, match="No space left"):
         simlib.save_embeddings(frame.head(200), path)
     assert path.read_bytes() == old and list(tmp_path.iterdir()) == [path]
@@ -209,7 +209,7 @@ def test_a_file_with_an_index_of_pandas_and_many_parts_is_read(tmp_path, monkeyp
     assert loaded["price"].tolist() == [1.5, 2.5] and loaded.index.tolist() == [0, 1]
     assert loaded["__index_level_0__"].tolist() == ["x", "y"]
 
-    monkeypatch.setattr(storage, "ROW_GROUP_BYTES", 64)
+    monkeypatch.setattr(parquet, "ROW_GROUP_BYTES", 64)
     rows = np.arange(80, dtype=np.float32).reshape(20, 4)
     cells = [None if place == 7 else row for place, row in enumerate(rows)]
     kinds = pd.Categorical(["a", "b"] * 5 + ["c"] * 10)
@@ -221,7 +221,7 @@ def test_a_file_with_an_index_of_pandas_and_many_parts_is_read(tmp_path, monkeyp
 
 
 def test_a_damaged_footer_never_ends_in_anything_but_the_sentence(tmp_path, monkeypatch):
-    monkeypatch.setattr(storage, "ROW_GROUP_BYTES", 2_000)
+    monkeypatch.setattr(parquet, "ROW_GROUP_BYTES", 2_000)
     path = tmp_path / "own.parquet"
     rows = np.random.default_rng(0).random((300, 4), dtype=np.float32)
     frame = pd.DataFrame({"img_path": [f"{row}.jpg" for row in range(300)], "own": list(rows)})

@@ -136,8 +136,9 @@ def test_a_wrong_frame_is_answered_with_its_sentence(name, paths, tmp_path):
     make, refused_by, sentence = WRONG[name]
     for call in refused_by:
         frame = make(lambda cells: frame_of(paths, cells))
-        with warnings.catch_warnings(), pytest.raises(
-            (ValueError, KeyError, TypeError), match=sentence
+        with (
+            warnings.catch_warnings(),
+            pytest.raises((ValueError, KeyError, TypeError), match=sentence),
         ):
             warnings.simplefilter("error")
             CALLS[call](frame, tmp_path)

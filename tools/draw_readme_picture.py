@@ -1,6 +1,6 @@
 """Draw docs/search.png, the picture of the README, from the embedded catalogue.
 
-    python tools/draw_readme_picture.py
+python tools/draw_readme_picture.py
 """
 
 from __future__ import annotations
@@ -24,9 +24,7 @@ def main() -> None:
         encoder = simlib.load_encoder(name, **options)
         image_df = simlib.embed(image_df, encoder)
         rows.append((title, encoder.column))
-    query = image_df[
-        (image_df["category"] == QUERY[0]) & (image_df["colour"] == QUERY[1])
-    ].index[0]
+    query = image_df[(image_df["category"] == QUERY[0]) & (image_df["colour"] == QUERY[1])].index[0]
 
     figure, axes = plt.subplots(len(rows), K + 1, figsize=(10, 1.65 * len(rows)), dpi=100)
     for (title, column), line in zip(rows, axes, strict=True):

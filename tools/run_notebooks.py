@@ -1,8 +1,8 @@
 """Run notebooks from top to bottom and keep their outputs; for those who change or try them.
 
-    python tools/run_notebooks.py notebooks/*.ipynb              # in place, before a commit
-    python tools/run_notebooks.py --into results notebooks/*.ipynb
-    python tools/run_notebooks.py --on path/to/photos            # all, into results/photos
+python tools/run_notebooks.py notebooks/*.ipynb              # in place, before a commit
+python tools/run_notebooks.py --into results notebooks/*.ipynb
+python tools/run_notebooks.py --on path/to/photos            # all, into results/photos
 """
 
 from __future__ import annotations

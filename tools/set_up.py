@@ -43,8 +43,22 @@ def main():
     make_venv()
     lock = os.path.join(ROOT, "requirements.lock")
     # uv installs the same locked files as pip, in parallel; where it can't, pip does.
-    if not (install_uv(lock) and run([venv("uv"), "pip", "install", "--quiet", "--python",
-                                      venv("python"), "--require-hashes", "-r", lock])):
+    if not (
+        install_uv(lock)
+        and run(
+            [
+                venv("uv"),
+                "pip",
+                "install",
+                "--quiet",
+                "--python",
+                venv("python"),
+                "--require-hashes",
+                "-r",
+                lock,
+            ]
+        )
+    ):
         pip("install", "--require-hashes", "-r", lock)
     pip("install", "--no-deps", "--no-build-isolation", "-e", ROOT)
     # Matplotlib lists the fonts at its first import, and says so on stderr: not in a notebook.
@@ -122,10 +136,15 @@ def explain(report):
     """Return one sentence for what pip reported."""
     if "No space left" in report or "Errno 28" in report:
         return "The disk is full: simlib's packages need %d GB. The report is in %s." % (
-            NEEDED_GB, LOG)
-    if re.search(r"NewConnectionError|name resolution|NameResolution|ConnectTimeout|ProxyError|"
-                 r"Network is unreachable|Connection refused|Read timed out|"
-                 r"Could not find a version", report):
+            NEEDED_GB,
+            LOG,
+        )
+    if re.search(
+        r"NewConnectionError|name resolution|NameResolution|ConnectTimeout|ProxyError|"
+        r"Network is unreachable|Connection refused|Read timed out|"
+        r"Could not find a version",
+        report,
+    ):
         return (
             "The package registry could not be reached or lacks a package: connect to the network, "
             "then run the same command again. The report is in %s." % LOG

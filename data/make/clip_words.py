@@ -14,9 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-WORDNET = json.loads(
-    Path(__file__).with_name("wordnet_words.json").read_text(encoding="utf-8")
-)
+WORDNET = json.loads(Path(__file__).with_name("wordnet_words.json").read_text(encoding="utf-8"))
 SYNONYMS = {
     "dress": [
         *("dress", "summer dress", "party dress", "maxi dress", "evening dress", "frock", "gown"),
@@ -207,9 +205,11 @@ class Labels:
     """What a picture can show: a class of the photos, a kind of drawing, or one of ImageNet's."""
 
     def __init__(self, kinds: dict[str, set[str]]) -> None:
-        self.names = CLASSES + [f"drawn {kind}" for kind in kinds] + [
-            one["words"][0] for one in WORDNET["imagenet"]
-        ]
+        self.names = (
+            CLASSES
+            + [f"drawn {kind}" for kind in kinds]
+            + [one["words"][0] for one in WORDNET["imagenet"]]
+        )
         self.kind_start, self.imagenet_start = 10, 10 + len(kinds)
         self.kinds = list(kinds)
         group: list[str | None] = CLASSES + [CLASS_OF_KIND.get(kind) for kind in kinds]
@@ -308,5 +308,3 @@ class Captions:
             truth[number, members] = 1
         truth[-1] = 1
         return cls(list(texts), np.array(concept), np.array(colour), np.array(weight), truth)
-
-

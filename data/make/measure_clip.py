@@ -1,5 +1,4 @@
-"""Measures the compact image-text model on what no training saw; data/make/train_clip.py calls it.
-"""
+"""Measure the compact image-text model on what no training saw; train_clip.py calls it."""
 
 from __future__ import annotations
 
@@ -26,6 +25,7 @@ from torch.nn import functional
 
 if TYPE_CHECKING:
     from train_clip import Pictures, Projections, Towers
+
 
 @dataclass
 class Ranking:

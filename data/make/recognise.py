@@ -27,7 +27,7 @@ sys.path[:0] = [str(ROOT), str(Path(__file__).resolve().parent)]
 
 from drawing import COLOURS, KINDS, draw  # noqa: E402
 
-from simlib.encoders import efficientnet_lite0  # noqa: E402
+from simlib.networks import efficientnet_lite0  # noqa: E402
 
 SAMPLE = ROOT / "data" / "sample"
 

@@ -47,7 +47,7 @@ from clip_words import (  # noqa: E402
     holds,
 )
 
-from simlib.encoders import clip_compact, efficientnet_lite0  # noqa: E402
+from simlib.networks import clip_compact, efficientnet_lite0  # noqa: E402
 
 # Added to the classifier's scores of what is worn or carried: the pictures are of products.
 PRODUCTS_PRIOR = 3.0
@@ -101,7 +101,7 @@ class Pictures:
 
 
 class Projections(nn.Module):
-    """All that is learned: see :func:`simlib.encoders.clip_compact.build_model`."""
+    """All that is learned: see :func:`simlib.networks.clip_compact.build_model`."""
 
     def __init__(
         self,
@@ -596,7 +596,7 @@ def main() -> None:
     from measure_clip import measure
     from safetensors.numpy import save_file
 
-    from simlib.encoders.base import sha256_of
+    from simlib.storage.hashing import sha256_of
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--photos", type=Path, required=True, help="with train/ and validation/")
@@ -633,7 +633,7 @@ def main() -> None:
     MODELS.mkdir(exist_ok=True)
     path = MODELS / "clip.safetensors"
     save_file(model.shipped(), path, metadata={"made_by": "data/make/train_clip.py"})
-    print(f'PROJECTIONS_SHA256 = "{sha256_of(path)}"  # for simlib/encoders/clip_compact.py')
+    print(f'PROJECTIONS_SHA256 = "{sha256_of(path)}"  # for simlib/networks/clip_compact.py')
     figures = measure(
         *(towers, photos, drawn, validation, test_drawn, labels, model),
         train=lambda some, drawings, texts, banned=frozenset(): train(

@@ -4,7 +4,7 @@
     python data/make/train_simclr.py photos --photos ../shared/photos --work runs
     python data/make/train_simclr.py mixed --photos ../shared/photos --work runs --install
 
-Each stage is one call of :func:`simlib.encoders.simclr.train`; one that was killed goes on when the
+Each stage is one call of :func:`simlib.training.simclr.train`; one that was killed goes on when the
 same command is given again. ``--install`` copies the stage's weights, and the curve of all stages
 that led to them, to data/models. The labels (the folders' names) serve to measure and for nothing
 else, and the validation photos are never trained on. The drawings are of the stream that the
@@ -25,9 +25,12 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before torch is loaded
 
 import numpy as np
 
-from simlib.encoders.base import sha256_of
-from simlib.encoders.simclr import COMPACT_PATH, SimclrEncoder, resize_and_normalise, train
-from simlib.images import find_pictures, load_image
+from simlib.encoders.simclr import SimclrEncoder
+from simlib.images import load_image
+from simlib.listing import find_pictures
+from simlib.networks.simclr_resnet import COMPACT_PATH, resize_and_normalise
+from simlib.storage.hashing import sha256_of
+from simlib.training.simclr import train
 
 MODELS = COMPACT_PATH.parent
 CURVE = MODELS / "simclr_curve.csv"

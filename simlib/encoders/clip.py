@@ -2,7 +2,7 @@
 
 Source: Radford et al., "Learning Transferable Visual Models From Natural Language Supervision"
 (CLIP, https://arxiv.org/abs/2103.00020). How the compact model is put together stands in
-:mod:`simlib.encoders.clip_compact`.
+:mod:`simlib.networks.clip_compact`.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from simlib.encoders import clip_compact, efficientnet_lite0
-from simlib.encoders.base import Encoder, choose_device
-from simlib.encoders.clip_compact import RECIPE, compact_folder, quiet_transformers
-from simlib.encoders.inference import load_network
-from simlib.encoders.published import hub_folder
+from simlib.downloads.hub import hub_folder
+from simlib.encoders.base import Encoder
+from simlib.networks import clip_compact, efficientnet_lite0
+from simlib.networks.clip_compact import RECIPE, compact_folder, quiet_transformers
+from simlib.networks.device import choose_device
+from simlib.networks.inference import load_network
 
 PUBLISHED = "clip-ViT-B-32"
 # A model that reads only text, and the model whose pictures share its space.
@@ -205,7 +206,7 @@ class ClipEncoder(Encoder):
 def open_model(name: str, device: str):
     """Return the model of a name or folder as sentence-transformers opens it.
 
-    It is downloaded when it isn't on this computer (:func:`simlib.encoders.published.hub_folder`).
+    It is downloaded when it isn't on this computer (:func:`simlib.downloads.hub.hub_folder`).
     """
     path = Path(name).expanduser()
     if path.is_dir():

@@ -16,10 +16,11 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from simlib.encoders import efficientnet_lite0, inference
-from simlib.encoders.base import Encoder, choose_device
-from simlib.encoders.published import hub_file
+from simlib.downloads.hub import hub_file
+from simlib.encoders.base import Encoder
 from simlib.images import ImageError, load_image
+from simlib.networks import efficientnet_lite0, inference
+from simlib.networks.device import choose_device
 
 PIPELINE, BATCH_PIPELINE = "image-embedding", "image-embedding-batch"
 RESNET50 = ("timm/resnet50.a1_in1k", "model.safetensors")
@@ -59,7 +60,7 @@ def _published_resnet50(device: str, precision: str, backend: str | None) -> Net
     from safetensors.torch import load_file
     from timm.data import create_transform, resolve_model_data_config
 
-    from simlib.encoders.base import sha256_of
+    from simlib.storage.hashing import sha256_of
 
     path = hub_file(*RESNET50)
     network = timm.create_model("resnet50", pretrained=False)
@@ -177,7 +178,7 @@ def image_embedding_pipeline(
     device : str, optional
         By default CUDA where there is one, then MPS, then the CPU.
     precision, backend : str
-        As :func:`simlib.encoders.inference.load_network` takes them.
+        As :func:`simlib.networks.inference.load_network` takes them.
 
     Returns
     -------

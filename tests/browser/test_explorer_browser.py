@@ -44,7 +44,7 @@ from playwright.sync_api import expect, sync_playwright  # noqa: E402
 NOTEBOOK = """
 import simlib
 from colour_names import ColourNames
-from simlib.explorer import explore
+from simlib.explorer.widgets import explore
 
 image_df = simlib.load_catalogue("sample").sample(60, random_state=0)
 image_df.loc[image_df.index[1], "title"] = "<img src=x onerror=document.title='taken'>"
@@ -73,10 +73,21 @@ def jupyterlab(tmp_path_factory):
     (extension / "notification.jupyterlab-settings").write_text(quiet)
     with open(folder / "lab.log", "w") as log:
         server = subprocess.Popen(
-            [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", "--allow-root",
-             f"--port={port}", f"--IdentityProvider.token={token}", "--expose-app-in-browser",
-             f"--ServerApp.root_dir={folder / 'notebooks'}"],
-            env=os.environ | own | {"PYTHONPATH": str(TESTS)}, stdout=log, stderr=log,
+            [
+                sys.executable,
+                "-m",
+                "jupyterlab",
+                "--no-browser",
+                "--ip=127.0.0.1",
+                "--allow-root",
+                f"--port={port}",
+                f"--IdentityProvider.token={token}",
+                "--expose-app-in-browser",
+                f"--ServerApp.root_dir={folder / 'notebooks'}",
+            ],
+            env=os.environ | own | {"PYTHONPATH": str(TESTS)},
+            stdout=log,
+            stderr=log,
         )
     try:
         address = f"http://127.0.0.1:{port}"
@@ -107,7 +118,9 @@ def page(jupyterlab, tmp_path_factory):
     """The page with the notebook's cell run and the explorer shown."""
     with sync_playwright() as playwright:
         context = playwright.chromium.launch_persistent_context(
-            tmp_path_factory.mktemp("chromium"), executable_path=BROWSER, args=FLAGS,
+            tmp_path_factory.mktemp("chromium"),
+            executable_path=BROWSER,
+            args=FLAGS,
             viewport={"width": 1280, "height": 1080},
         )
         page = context.pages[0]

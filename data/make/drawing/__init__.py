@@ -16,6 +16,7 @@ import numpy as np
 # They fill KINDS; trainings number the kinds in this order.
 # isort: off
 from drawing import shoes, accessories, bags, clothing, jewellery  # noqa: F401
+
 # isort: on
 from drawing.canvas import COLOURS, KINDS, PATTERNS, Drawing, draw
 

@@ -81,9 +81,7 @@ def _lay(brush: Brush, path: skia.Path, window, layer: np.ndarray) -> None:
     )
     rows, columns = window
     top, left = rows.start / _PIXELS, columns.start / _PIXELS
-    target = skia.Rect.MakeXYWH(
-        left, top, layer.shape[1] / _PIXELS, layer.shape[0] / _PIXELS
-    )
+    target = skia.Rect.MakeXYWH(left, top, layer.shape[1] / _PIXELS, layer.shape[0] / _PIXELS)
     canvas = brush.canvas
     canvas.save()
     canvas.clipPath(path, skia.ClipOp.kIntersect, True)
@@ -139,8 +137,16 @@ def solid(
         shade_below(brush, path, below)
     if alpha == 1.0:
         brush.fill(
-            path, shade, pattern=pattern, texture=texture, grain=grain, form="none",
-            wrinkles=wrinkles, edge=0.0, turn=turn, drape="crumpled",
+            path,
+            shade,
+            pattern=pattern,
+            texture=texture,
+            grain=grain,
+            form="none",
+            wrinkles=wrinkles,
+            edge=0.0,
+            turn=turn,
+            drape="crumpled",
         )
     else:
         brush.canvas.drawPath(path, skia.Paint(AntiAlias=True, Color=ink(shade, alpha)))

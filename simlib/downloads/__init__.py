@@ -1,0 +1,1 @@
+"""Downloads: HTTP, archives, Kaggle and the Hugging Face hub."""

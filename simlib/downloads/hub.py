@@ -1,0 +1,162 @@
+"""Published weights, fetched from the Hugging Face hub once and found on the disk ever after.
+
+huggingface_hub says what there is; :mod:`simlib.downloads.http` fetches it. (As of version 2.4 the
+client's own download begins anew after a kill, compares sizes but no hashes, and tries for over a
+minute to reach a hub that is not there.) What lies in the hub's cache already is used as it is.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from simlib.downloads.http import fetch_file, in_a_line, only_here, require_network
+from simlib.home import home_folder
+
+INSTEAD = "Or use weights='compact', which works offline."
+ANSWER_SECONDS = 5
+WEIGHTS = (".safetensors", ".bin")
+"""In the order of preference: the second kind is a pickle, and read where the first is missing."""
+
+KINDS = (*WEIGHTS, ".json", ".txt", ".model")
+"""The suffixes of what a model consists of; never code."""
+
+
+class _HubFile(NamedTuple):
+    name: str
+    url: str
+    digest: str | None
+    """Its SHA-256 or, of small files, its git blob id."""
+
+
+def hub_file(repo_id: str, filename: str) -> Path:
+    """Return the local copy of a file on the Hugging Face hub, downloading it at the first call.
+
+    Raises
+    ------
+    ConnectionError
+        If the file is not on this computer and can't be downloaded.
+
+    Examples
+    --------
+    >>> import huggingface_hub.constants as constants
+    >>> constants.HF_HUB_OFFLINE = True
+    >>> hub_file("nobody/nothing", "model.safetensors")
+    Traceback (most recent call last):
+    ConnectionError: The published weights nobody/nothing are not on this computer ...
+    >>> constants.HF_HUB_OFFLINE = False
+    """
+    from huggingface_hub import try_to_load_from_cache
+
+    cached = try_to_load_from_cache(repo_id, filename)
+    if isinstance(cached, str):
+        return Path(cached)
+    path = home_folder() / "weights" / _one_name(repo_id) / filename
+    if not path.exists():
+        _fetch(repo_id, path.parent, lambda name: name == filename)
+    return path
+
+
+def hub_folder(repo_id: str) -> Path:
+    """Return a folder with the model of a repository on the hub, downloading it at the first call.
+
+    Taken are weights (safetensors, or pickles where there are none), settings and vocabularies.
+
+    Raises
+    ------
+    ConnectionError
+        If the model is not on this computer and can't be downloaded.
+
+    Examples
+    --------
+    >>> import huggingface_hub.constants as constants
+    >>> constants.HF_HUB_OFFLINE = True
+    >>> hub_folder("nobody/nothing")
+    Traceback (most recent call last):
+    ConnectionError: The published weights nobody/nothing are not on this computer ...
+    >>> constants.HF_HUB_OFFLINE = False
+    """
+    folder = home_folder() / "models" / _one_name(repo_id)
+    if folder.is_dir():
+        return folder
+    with only_here(folder, _title(repo_id)):
+        if not folder.is_dir():
+            unfinished = folder.with_name(f"{folder.name}.unfinished")
+            _fetch(repo_id, unfinished, _is_part_of_a_model)
+            os.replace(unfinished, folder)
+    return folder
+
+
+def _one_name(repo_id: str) -> str:
+    return repo_id.replace("/", "--")
+
+
+def _title(repo_id: str) -> str:
+    return f"The model {repo_id}"
+
+
+def _is_part_of_a_model(name: str) -> bool:
+    return name.endswith(KINDS) and not name.startswith(("onnx/", "openvino/"))
+
+
+def _fetch(repo_id: str, folder: Path, is_wanted: Callable[[str], bool]) -> None:
+    """Download files of a repository's newest commit into a folder."""
+    from huggingface_hub.utils import build_hf_headers
+
+    commit, files = _listed(repo_id)
+    files = [file for file in files if is_wanted(file.name) and _is_best_kind(file, files)]
+    if not files:
+        raise ConnectionError(f"{_missing(repo_id)} (it has no such file). {INSTEAD}")
+    note = folder / "commit"
+    if note.exists() and note.read_text().strip() != commit:
+        shutil.rmtree(folder)  # begun when the model was another one
+    folder.mkdir(parents=True, exist_ok=True)
+    note.write_text(f"{commit}\n")
+    for file in files:
+        fetch_file(
+            file.url, folder.joinpath(*file.name.split("/")), _title(repo_id), INSTEAD,
+            file.digest, build_hf_headers(),
+        )  # fmt: skip
+
+
+def _is_best_kind(file: _HubFile, files: list[_HubFile]) -> bool:
+    """Return whether these weights don't stand beside safer ones in the same folder."""
+    folder = file.name.rpartition("/")[0]
+    beside = [other.name for other in files if other.name.rpartition("/")[0] == folder]
+    return not (file.name.endswith(".bin") and any(name.endswith(WEIGHTS[0]) for name in beside))
+
+
+def _listed(repo_id: str) -> tuple[str, list[_HubFile]]:
+    """Return the newest commit of a repository and its files."""
+    from huggingface_hub import HfApi, constants, hf_hub_url
+
+    reason: object = "HF_HUB_OFFLINE is set"
+    if not constants.HF_HUB_OFFLINE:
+        endpoint = constants.ENDPOINT
+        try:
+            require_network(endpoint)
+            api = HfApi(endpoint=endpoint)
+            info = api.model_info(repo_id, files_metadata=True, timeout=ANSWER_SECONDS)
+        except Exception as error:  # whatever its HTTP client raises, which differs by version
+            reason = f"{type(error).__name__}: {in_a_line(error)}"
+        else:
+            return info.sha, [
+                _HubFile(
+                    file.rfilename,
+                    hf_hub_url(repo_id, file.rfilename, revision=info.sha, endpoint=endpoint),
+                    file.lfs.sha256 if file.lfs else file.blob_id,
+                )
+                for file in info.siblings or []
+                if ".." not in file.rfilename.split("/") and not file.rfilename.startswith("/")
+            ]
+    raise ConnectionError(
+        f"{_missing(repo_id)} ({reason}). Connect to the internet once and check the name. "
+        f"{INSTEAD}"
+    )
+
+
+def _missing(repo_id: str) -> str:
+    return f"The published weights {repo_id} are not on this computer and could not be downloaded"

@@ -1,0 +1,1 @@
+"""The interactive explorer: its widgets, its state and its thumbnails."""

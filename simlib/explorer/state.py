@@ -1,0 +1,432 @@
+"""The search behind the explorer: the query, the filters, what was found; needs no browser."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from simlib.columns import Embeddings, column_of_rows, encoder_of, require_column
+from simlib.encoders.base import Encoder
+from simlib.explorer.thumbnails import jpeg
+from simlib.images import decode_image, read_image_file
+from simlib.listing import Picture, list_pictures
+from simlib.search import combine, nearest
+
+MOST_NEIGHBOURS = 24
+"""So many are searched at once, the right end of the slider, so that the slider only shows more."""
+
+MOST_LISTED = 2000
+"""So many pictures of a folder are listed; the rest is left out, with a sentence."""
+
+MOST_SECONDS = 5
+"""So long a folder is listed: someone may type ``/``."""
+
+HISTORY = 30
+"""So many queries one can go back."""
+
+PICTURE = 256
+"""Width and height of the query's picture, in pixels."""
+
+FILTERS = ("category", "colour")
+FACTS = ("title", "category", "colour", "pattern", "department")
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is searched for: a row of the catalogue, a picture from outside, words, or both.
+
+    Attributes
+    ----------
+    name : str
+        What it is called on the page.
+    position : int or None
+        The row's position in the catalogue.
+    picture : bytes or None
+        A JPEG of a picture from outside, PICTURE pixels wide and high.
+    words : str or None
+    vectors : dict
+        Column → the query's embedding, ``(dim,)``; empty for a row, whose embeddings are there.
+    problems : dict
+        Column → the sentence that says why there is no embedding.
+    alone : Query or None
+        For a picture together with words: the picture alone.
+    weight : float or None
+        For a picture together with words: the share of the words.
+    """
+
+    name: str
+    position: int | None = None
+    picture: bytes | None = None
+    words: str | None = None
+    vectors: dict[str, np.ndarray] = field(default_factory=dict, compare=False)
+    problems: dict[str, str] = field(default_factory=dict, compare=False)
+    alone: Query | None = None
+    weight: float | None = None
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether there is a picture in it, of the catalogue or from outside."""
+        return self.position is not None or self.picture is not None
+
+
+class Found(NamedTuple):
+    """What one strategy found: as :func:`simlib.nearest` returns it, ``index`` holding positions.
+
+    Where nothing could be compared, ``neighbours`` is empty and ``problem`` says why.
+    """
+
+    neighbours: pd.DataFrame
+    problem: str = ""
+
+
+class SearchState:
+    """The search behind the explorer; needs no browser.
+
+    Rows are named by their position in the frame, from 0 on. A ``choose_…`` that fails raises a
+    sentence (:class:`simlib.ImageError` or ValueError) and leaves everything as it was.
+
+    Attributes
+    ----------
+    query : Query
+    found : dict
+        Column → :class:`Found`, at most MOST_NEIGHBOURS each.
+    filters : dict
+        ``"category"`` or ``"colour"`` → the value that is let through, or None for all.
+    shown : numpy.ndarray
+        int64, the positions of the rows that pass the filters.
+    notice : str
+        What the user should know about the last step, such as a warning of the encoder.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame(
+    ...     {"img_path": ["a.jpg", "b.jpg", "c.jpg"], "own": [[1, 0], [0, 2], [3, 4]]}
+    ... )
+    >>> state = SearchState(frame, "own")
+    >>> state.found["own"].neighbours["index"].tolist()
+    [2, 1]
+    >>> state.choose_row(1)
+    >>> state.found["own"].neighbours["index"].tolist()
+    [2, 0]
+    """
+
+    def __init__(
+        self, image_df: pd.DataFrame, columns: str | Sequence[str], model: Encoder | None = None
+    ) -> None:
+        require_column(image_df, "img_path")
+        self.columns = list(dict.fromkeys([columns] if isinstance(columns, str) else columns))
+        if not self.columns:
+            raise ValueError("No embedding column is named; give at least one to search by.")
+        for column in self.columns:
+            require_column(image_df, column)
+        if len(image_df) == 0:
+            raise ValueError("The frame is empty: there is nothing to explore.")
+        if model is not None and not isinstance(model, Encoder):
+            raise TypeError(
+                f"{model!r} is not an encoder; make one with simlib.load_encoder(name) first."
+            )
+        if model is not None and model.column not in self.columns:
+            raise ValueError(
+                f"The model belongs to the column {model.column!r}, which is not among those to "
+                f"explore: {', '.join(self.columns)}."
+            )
+        self.labels = image_df.index
+        self.frame = image_df.reset_index(drop=True)
+        self._encoders: dict[str, Encoder | None] = {}
+        self._present: dict[str, np.ndarray] = {}
+        self._dims: dict[str, int] = {}
+        for column in self.columns:
+            embeddings = _shared_embeddings(self.frame, column)
+            own = model is not None and model.column == column
+            self._encoders[column] = model if own else encoder_of(embeddings)
+            self._present[column] = np.isin(np.arange(len(self.frame)), embeddings.positions)
+            self._dims[column] = embeddings.dim
+        self._values = {name: _as_text(self.frame[name]) for name in FILTERS if name in self.frame}
+        self._values = {name: values for name, values in self._values.items() if values.any()}
+        self._gallery = self.frame[["img_path", *self.columns]]
+        self._history: list[Query] = []
+        self.filters: dict[str, str | None] = dict.fromkeys(self._values)
+        self.shown = np.arange(len(self.frame))
+        self.notice = ""
+        self.query = self._last_picture = self._row(0)
+        self.found: dict[str, Found] = {}
+        self._search()
+
+    @property
+    def reads_words(self) -> bool:
+        """Whether an encoder of one of the columns can encode text."""
+        return any(hasattr(encoder, "encode_text") for encoder in self._encoders.values())
+
+    @property
+    def can_go_back(self) -> bool:
+        return bool(self._history)
+
+    def choose_row(self, position: int) -> None:
+        """Search for a picture of the catalogue."""
+        if not 0 <= position < len(self.frame):
+            raise ValueError(f"There is no picture {position}; there are {len(self.frame)}.")
+        self.notice = ""
+        self._choose(self._row(int(position)))
+
+    def choose_file(self, path: str | os.PathLike[str]) -> None:
+        """Search for the picture of a file."""
+        self._choose_picture(read_image_file(path), os.fspath(path))
+
+    def choose_upload(self, data: bytes, name: str) -> None:
+        """Search for a picture by the content of its file."""
+        self._choose_picture(data, name)
+
+    def choose_words(self, words: str, with_picture: bool = False, weight: float = 0.5) -> None:
+        """Search for words, in the columns whose encoder can read.
+
+        With ``with_picture``, for the picture that was chosen last and the words together, the
+        words having the share ``weight``, from 0 to 1 (*this one, but blue*).
+        """
+        words = " ".join(words.split())
+        if not words:
+            raise ValueError("There are no words to search for. Type some, such as: a red dress")
+        if not self.reads_words:
+            raise ValueError(
+                "None of these columns can be searched by words: their encoders read only pictures."
+            )
+        base = self._last_picture if with_picture else None
+        vectors, problems = {}, {}
+        with warnings.catch_warnings(record=True) as heard:
+            warnings.simplefilter("always")
+            for column, encoder in self._encoders.items():
+                if hasattr(encoder, "encode_text"):
+                    vectors[column] = encoder.encode_text([words])[0]  # (dim,)
+                else:
+                    problems[column] = "Words can't be compared with this strategy's pictures."
+        notices = [str(each.message) for each in heard if issubclass(each.category, UserWarning)]
+        name = words if len(words) <= 200 else words[:200] + "…"
+        if base is None:
+            query = Query(name, words=words, vectors=vectors, problems=problems)
+        else:
+            for column in list(vectors):
+                try:
+                    vectors[column] = combine(self._vector(base, column), vectors[column], weight)
+                except ValueError as error:
+                    del vectors[column]
+                    problems[column] = sentence(error)
+            name = f"{base.name} + “{name}”"
+            query = Query(name, base.position, base.picture, words, vectors, problems, base, weight)
+        self.notice = " ".join(notices)
+        self._choose(query)
+
+    def back(self) -> None:
+        """Search again for what was searched for before."""
+        if not self._history:
+            raise ValueError("This is the first query; there is none before it.")
+        self.notice = ""
+        self._turn_to(self._history.pop())
+
+    def filter_by(self, name: str, value: str | None) -> None:
+        """Let only rows through whose ``name`` is ``value``; all rows where it is None."""
+        if name not in self.filters:
+            raise ValueError(f"The catalogue can't be filtered by {name!r}.")
+        self.notice = ""
+        self.filters[name] = value
+        passes = np.ones(len(self.frame), dtype=bool)
+        for each, wanted in self.filters.items():
+            if wanted is not None:
+                passes &= self._values[each] == wanted
+        self.shown = np.flatnonzero(passes)
+        gallery = self.frame[["img_path", *self.columns]]
+        self._gallery = gallery if passes.all() else gallery[passes]
+        self._search()
+
+    def choices(self, name: str) -> list[str]:
+        """Return the values of a filter, sorted."""
+        return sorted(set(self._values[name]) - {""})
+
+    def dim(self, column: str) -> int:
+        """Return the number of values in an embedding of a column."""
+        return self._dims[column]
+
+    def path(self, position: int) -> object:
+        """Return where the picture of a row lies, as the catalogue has it."""
+        return self.frame["img_path"].iat[position]
+
+    def title(self, position: int) -> str:
+        """Return what a row is called: its title, else its category and colour, else its file."""
+        facts = self.facts(position)
+        words = [facts[name] for name in ("colour", "category") if name in facts]
+        return facts.get("title") or " ".join(words) or facts["file"]
+
+    def facts(self, position: int) -> dict[str, str]:
+        """Return what the catalogue says about a row, and its label."""
+        facts = {}
+        for name in FACTS:
+            value = self.frame[name].iat[position] if name in self.frame else None
+            if not _is_missing(value):
+                facts[name] = shortened(value)
+        facts["file"] = shortened(os.path.basename(str(self.path(position))))
+        facts["label"] = shortened(self.labels[position])
+        return facts
+
+    def agreement(self, column: str, k: int) -> dict[str, int]:
+        """Return how many of the first ``k`` neighbours share the query's category and colour.
+
+        Empty where the query is no row of the catalogue.
+        """
+        position = self.query.position
+        if position is None:
+            return {}
+        positions = self.found[column].neighbours["index"].to_numpy(dtype=np.int64)[:k]
+        return {
+            name: int((values[positions] == values[position]).sum())
+            for name, values in self._values.items()
+            if values[position]
+        }
+
+    def _row(self, position: int) -> Query:
+        return Query(self.title(position), position=position)
+
+    def _choose_picture(self, data: bytes, path: str) -> None:
+        image = decode_image(data, path)
+        vectors, problems = {}, {}
+        for column, encoder in self._encoders.items():
+            if encoder is None:
+                problems[column] = (
+                    "It is not known which encoder made this column, so a picture from outside the "
+                    "catalogue can't be compared with it. Give explore(…, model=…) its encoder."
+                )
+                continue
+            try:
+                vectors[column] = encoder.encode([image])[0]  # (dim,)
+            except Exception as error:  # whatever a network may raise; the other strategies go on
+                problems[column] = sentence(error)
+        self.notice = ""
+        name = shortened(os.path.basename(path) or path)
+        picture = jpeg(image, PICTURE)
+        self._choose(Query(name, picture=picture, vectors=vectors, problems=problems))
+
+    def _choose(self, query: Query) -> None:
+        if query == self.query:
+            return
+        self._history = [*self._history, self.query][-HISTORY:]
+        self._turn_to(query)
+
+    def _turn_to(self, query: Query) -> None:
+        self.query = query
+        if query.is_picture:
+            self._last_picture = query.alone or query
+        self._search()
+
+    def _search(self) -> None:
+        self.found = {}
+        for column in self.columns:
+            try:
+                self.found[column] = Found(self._nearest(column))
+            except ValueError as error:
+                nothing = pd.DataFrame({"rank": [], "index": [], "cosine_similarity": []})
+                self.found[column] = Found(nothing, sentence(error))
+
+    def _nearest(self, column: str) -> pd.DataFrame:
+        query, gallery = self.query, self._gallery
+        vector = self._vector(query, column)
+        if not self._present[column][self.shown].any():
+            raise ValueError(
+                "No picture passes the filter."
+                if len(self.shown) == 0
+                else "No picture that passes the filter has an embedding here."
+            )
+        if query.position not in gallery.index:
+            return nearest(gallery, column, vector, MOST_NEIGHBOURS)
+        if column not in query.vectors:  # by its label, so that it doesn't find itself
+            return nearest(gallery, column, query.position, MOST_NEIGHBOURS)
+        found = nearest(gallery, column, vector, MOST_NEIGHBOURS + 1)
+        others = found[found["index"] != query.position].head(MOST_NEIGHBOURS)
+        return others.assign(rank=np.arange(1, len(others) + 1)).reset_index(drop=True)
+
+    def _vector(self, query: Query, column: str) -> np.ndarray:
+        """Return a query's embedding, ``(dim,)``, or raise the sentence that says why not."""
+        if column in query.problems:
+            raise ValueError(query.problems[column])
+        if column in query.vectors:
+            return query.vectors[column]
+        if not self._present[column][query.position]:
+            reason = self.frame["error"].iat[query.position] if "error" in self.frame else None
+            raise ValueError(
+                "The query has no embedding here" + ("." if _is_missing(reason) else f": {reason}")
+            )
+        return self.frame[column].iat[query.position]
+
+
+def _shared_embeddings(frame: pd.DataFrame, column: str) -> Embeddings:
+    """Return a column's embeddings; the user's own cells are first put into one matrix."""
+    embeddings = Embeddings.of(frame, column)
+    if not embeddings.matrix.flags.writeable:
+        return embeddings
+    # They would be put together anew at every query otherwise.
+    matrix = np.zeros((len(frame), embeddings.dim), dtype=np.float32)
+    matrix[embeddings.positions] = embeddings.matrix
+    present = np.isin(np.arange(len(frame)), embeddings.positions)
+    frame[column] = column_of_rows(matrix, present, frame.index)
+    return Embeddings.of(frame, column)
+
+
+def _as_text(values: pd.Series) -> np.ndarray:
+    """Return the values as strings, ``(n,)`` of dtype object, missing ones empty."""
+    return np.array(["" if _is_missing(value) else str(value) for value in values], dtype=object)
+
+
+def _is_missing(value: object) -> bool:
+    return pd.api.types.is_scalar(value) and bool(pd.isna(value))
+
+
+def shortened(value: object) -> str:
+    """Return a value as one line of at most 120 characters and an ellipsis."""
+    text = " ".join(str(value).split())
+    return text if len(text) <= 120 else text[:120] + "…"
+
+
+def sentence(error: Exception) -> str:
+    """Return what an error says, for a reader who sees no traceback.
+
+    Examples
+    --------
+    >>> sentence(ValueError("There is nothing here."))
+    'There is nothing here.'
+    >>> sentence(ZeroDivisionError("division by zero"))
+    'ZeroDivisionError: division by zero'
+    """
+    said = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    if said and isinstance(error, (ValueError, KeyError)):
+        return said
+    return f"{type(error).__name__}: {said}" if said else f"{type(error).__name__}."
+
+
+def pictures_below(folder: str | os.PathLike[str]) -> tuple[list[str], bool]:
+    """Return the paths of pictures below a folder, and whether these are all of them.
+
+    Unlike :func:`simlib.listing.find_pictures` it ends: after MOST_LISTED pictures or MOST_SECONDS.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> open(os.path.join(folder.name, "shoe.jpg"), "w").close()
+    >>> paths, all_of_them = pictures_below(folder.name)
+    >>> [os.path.basename(path) for path in paths], all_of_them
+    (['shoe.jpg'], True)
+    >>> folder.cleanup()
+    """
+    found: list[str] = []
+    with contextlib.suppress(TimeoutError):
+        for item in list_pictures(folder, MOST_SECONDS):
+            if isinstance(item, Picture) and item.problem is None:
+                if len(found) == MOST_LISTED:
+                    break
+                found.append(os.path.join(folder, item.path))
+        else:
+            return found, True
+    return found, False

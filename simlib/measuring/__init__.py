@@ -1,0 +1,1 @@
+"""Measures: evaluation, comparison, robustness and duplicates."""

@@ -1,0 +1,1 @@
+"""Embedding a folder of any size, shard by shard."""

@@ -1,0 +1,142 @@
+"""The tasks of :func:`simlib.embed_folder` on Ray: it distributes them and tries lost ones again.
+
+What is done and what is missing is not Ray's to know: a shard that has its name in the folder is
+done, and any process may go on from there.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+
+from simlib.encoders import load_encoder
+from simlib.encoders.base import Encoder
+from simlib.shards.files import Entry, MadeBy
+from simlib.shards.make import Task, make_shard
+
+_built: dict[str, Encoder] = {}
+"""The encoder of this worker; it outlives a task, so that each worker loads its weights once."""
+
+
+class RayEngine:
+    """Makes shards in Ray's workers, one shard a task.
+
+    Parameters
+    ----------
+    encoder : str or function
+        The name of an encoder, or a function without arguments that makes one.
+    address : str, optional
+        Of a cluster; see :func:`simlib.embed_folder`.
+    options : dict, optional
+        For ``ray.remote``: what a task needs and how often it is tried again.
+    """
+
+    def __init__(
+        self,
+        encoder: str | Callable[[], Encoder],
+        address: str | None = None,
+        options: dict | None = None,
+    ) -> None:
+        if isinstance(encoder, Encoder) or not (isinstance(encoder, str) or callable(encoder)):
+            raise TypeError(
+                f"Ray's workers make their encoders themselves, so {encoder!r} can't be sent to "
+                "them. Give its name, such as 'towhee', or a function that makes it, such as "
+                "functools.partial(simlib.load_encoder, 'towhee', weights='published')."
+            )
+        # Asks the network, once a process, unless told not to before it is imported.
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        try:
+            import ray
+        except ModuleNotFoundError as error:
+            raise ImportError(
+                "engine='ray' needs the package ray, which is not installed. "
+                "Run: python -m pip install ray"
+            ) from error
+        self._ray = ray
+        self._encoder = encoder
+        self._address = address
+        self._options = {"num_cpus": 1, **(options or {})}
+        self._started = False
+        self._made_by: MadeBy | None = None
+
+    def __enter__(self) -> RayEngine:
+        if not self._ray.is_initialized():
+            self._ray.init(address=self._address, include_dashboard=False)
+            self._started = True
+        return self
+
+    def __exit__(self, *_) -> None:
+        if self._started:
+            self._ray.shutdown()
+
+    def made_by(self) -> MadeBy:
+        """What a worker's encoder says of itself; this process need not load its weights."""
+        if self._made_by is None:
+            self._key = os.urandom(8).hex()
+            self._make = self._ray.put(self._encoder)
+            describe = self._ray.remote(_describe).options(**self._options)
+            self._made_by = self._result(describe.remote(self._make, self._key))
+        return self._made_by
+
+    def run(
+        self, tasks: Iterable[Task], tick: Callable[[int], object]
+    ) -> Iterator[tuple[Entry, int]]:
+        """Yield the shards as they are done; only a few tasks wait, so that memory stays flat."""
+        make = self._ray.remote(_make_shard).options(**self._options)
+        threads = max(1, int(self._options["num_cpus"]))
+        running: list = []
+        try:
+            for task in tasks:
+                if task.settings.workers is None:
+                    task = replace(task, settings=replace(task.settings, workers=threads))
+                while len(running) >= self._capacity():
+                    yield self._next(running, tick)
+                running.append(make.remote(task, self._make, self._key))
+            while running:
+                yield self._next(running, tick)
+        finally:
+            for reference in running:  # one shard failed, or the user has stopped us
+                self._ray.cancel(reference)
+
+    def _capacity(self) -> int:
+        """Twice the tasks that run at once; a cluster may grow and shrink."""
+        cores = self._ray.cluster_resources().get("CPU", 1)
+        return max(2, 2 * int(cores / max(self._options["num_cpus"], 0.1)))
+
+    def _next(self, running: list, tick: Callable[[int], object]) -> tuple[Entry, int]:
+        (done, *_), _ = self._ray.wait(running, num_returns=1)
+        running.remove(done)
+        entry, embedded = self._result(done)
+        tick(entry.pictures)
+        return entry, embedded
+
+    def _result(self, reference):
+        from ray.exceptions import OutOfMemoryError, RayTaskError, WorkerCrashedError
+
+        try:
+            return self._ray.get(reference)
+        except RayTaskError as error:
+            # As it was raised, without Ray's own pages around it.
+            raise (error.cause or error) from None
+        except (OutOfMemoryError, WorkerCrashedError) as error:
+            raise RuntimeError(
+                "A worker of Ray died several times over the same shard. What is finished is "
+                "kept, and the same call goes on from there; out of memory, a smaller batch_size "
+                "or ray_options={'num_cpus': 2} may help."
+            ) from error
+
+
+def _encoder(make: str | Callable[[], Encoder], key: str) -> Encoder:
+    if key not in _built:
+        _built.clear()
+        _built[key] = load_encoder(make) if isinstance(make, str) else make()
+    return _built[key]
+
+
+def _describe(make: str | Callable[[], Encoder], key: str) -> MadeBy:
+    return MadeBy.of(_encoder(make, key))
+
+
+def _make_shard(task: Task, make: str | Callable[[], Encoder], key: str) -> tuple[Entry, int]:
+    return make_shard(task, _encoder(make, key))

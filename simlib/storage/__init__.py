@@ -1,0 +1,1 @@
+"""Files: Parquet, the cache of embeddings, atomic writing, hashes."""

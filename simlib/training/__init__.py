@@ -1,0 +1,1 @@
+"""Training: SimCLR and its views."""
