@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from simlib.arguments import require_count
 from simlib.columns import (
     column_of_rows,
     forget_pages,
@@ -22,6 +22,7 @@ from simlib.columns import (
 )
 from simlib.encoders.base import Encoder
 from simlib.images import ImageError, decode_image, read_image_file
+from simlib.progress import progress_bar
 from simlib.storage.cache import EmbeddingCache
 from simlib.storage.hashing import digest_of
 
@@ -85,7 +86,6 @@ def embed(
     (192,)
     """
     from joblib import cpu_count
-    from tqdm.auto import tqdm
 
     require_column(image_df, "img_path")
     _require_no_other_errors(image_df)
@@ -94,14 +94,11 @@ def embed(
             f"{encoder!r} is not an encoder; make one with simlib.load_encoder(name) first."
         )
     workers = min(8, cpu_count()) if workers is None else workers
-    for name, value in (("batch_size", batch_size), ("workers", workers)):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-            raise ValueError(f"{name}={value!r} is not a whole number from 1 on.")
+    require_count("batch_size", batch_size)
+    require_count("workers", workers)
     job = _Job(image_df["img_path"].tolist(), encoder, workers)
     store = EmbeddingCache(encoder.recipe) if cache and encoder.cacheable else None
-    # Asked for here, since tqdm's bar for notebooks does not look at its variable TQDM_DISABLE.
-    disable = not progress or os.environ.get("TQDM_DISABLE", "0") not in ("", "0")
-    with tqdm(total=len(image_df), desc=encoder.column, unit=" pictures", disable=disable) as bar:
+    with progress_bar(encoder.column, " pictures", len(image_df), progress) as bar:
         try:
             if store is not None:
                 job.take_from(store, bar)

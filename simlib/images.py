@@ -26,6 +26,8 @@ from PIL.PpmImagePlugin import PpmImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
+from simlib.arguments import require_count
+
 MAX_SIDE = 4096
 """The longer side of what `load_image` returns, in pixels, unless told otherwise."""
 
@@ -132,12 +134,9 @@ def load_image(path: str | os.PathLike[str], max_pixels_side: int = MAX_SIDE) ->
     simlib.images.ImageError: The picture 'shoe.jpg' could not be opened: there is no such file.
     >>> folder.cleanup()
     """
-    if not isinstance(max_pixels_side, (int, np.integer)) or max_pixels_side < 1:
-        raise ValueError(
-            f"max_pixels_side is {max_pixels_side!r}; expected is a whole number of 1 or more."
-        )
+    max_pixels_side = require_count("max_pixels_side", max_pixels_side)
     with _named_errors(path) as name, _open_regular_file(name) as file:
-        return _decode(file, int(max_pixels_side))
+        return _decode(file, max_pixels_side)
 
 
 def read_image_file(path: str | os.PathLike[str]) -> bytes:

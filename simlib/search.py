@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from simlib.arguments import require_count
 from simlib.columns import CHUNK_BYTES, Embeddings, encoder_of, forget_pages
-from simlib.encoders.base import Encoder
+from simlib.encoders.base import Encoder, TextEncoder
 from simlib.images import load_image
 
 FLOAT32_ERROR = 1e-4
@@ -79,7 +80,7 @@ def nearest(
     0     1     c                0.6    c.jpg
     1     2     b                0.0    b.jpg
     """
-    _require_k(k)
+    require_count("k", k)
     embeddings = Embeddings.of(image_df, embedding_col)
     vector, own_place = _as_vector(image_df, embedding_col, embeddings, query, encoder)
     approximate = _float32_similarities(embeddings, vector)
@@ -127,7 +128,7 @@ def nearest_many(
     0      0     1     c
     1      1     1     c
     """
-    _require_k(k)
+    require_count("k", k)
     embeddings = Embeddings.of(image_df, embedding_col)
     asked = [_as_vector(image_df, embedding_col, embeddings, query, encoder) for query in queries]
     vectors = np.array([vector for vector, _ in asked]).reshape(len(asked), embeddings.dim)
@@ -147,11 +148,6 @@ def nearest_many(
     places = np.concatenate([places for places, _ in found] or [np.empty(0, dtype=np.int64)])
     similarities = np.concatenate([values for _, values in found] or [np.empty(0)])
     return _neighbours(image_df, embeddings, before, places, similarities)
-
-
-def _require_k(k: object) -> None:
-    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
-        raise ValueError(f"k={k!r} is not a number of neighbours: a whole number from 1 on.")
 
 
 def _neighbours(
@@ -251,7 +247,7 @@ def combine(picture: np.ndarray, words: np.ndarray, weight: float) -> np.ndarray
 
 
 def _encode_text(model: object, text: str) -> np.ndarray:
-    if hasattr(model, "encode_text"):
+    if isinstance(model, TextEncoder):
         return np.asarray(model.encode_text([text])[0], dtype=np.float32)
     if not hasattr(model, "encode") or isinstance(model, Encoder):
         raise TypeError(

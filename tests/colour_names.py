@@ -5,10 +5,10 @@ import warnings
 import numpy as np
 from PIL import ImageColor
 
-from simlib.encoders.base import Encoder
+from simlib.encoders.base import TextEncoder
 
 
-class ColourNames(Encoder):
+class ColourNames(TextEncoder):
     """How far a picture's average colour, or the last word's, leans to red, green and blue."""
 
     name = "colour names"

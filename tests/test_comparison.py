@@ -6,10 +6,11 @@ import pytest
 from average_colours import AverageColours
 
 import simlib
+from simlib.encoders.base import TextEncoder
 from simlib.measuring.comparison import compare, text_precision_at_k
 
 
-class Words(AverageColours):
+class Words(AverageColours, TextEncoder):
     """Average colours that read text, too: a label's text is the embedding of a picture with it."""
 
     name = "words"

@@ -467,18 +467,18 @@ def test_an_index_that_still_builds_is_waited_for_and_one_that_stands_still_is_n
 
     monkeypatch.setattr(collection, "described_index", state)
     parts = flat._connection, flat._described
-    collection.wait_for_index(*parts, disable=True)
+    collection.wait_for_index(*parts, progress=False)
     assert next(states, None) is None  # it did not return before all rows were indexed
     monkeypatch.setattr(collection, "STALL_SECONDS", 0.5)
     with pytest.raises(TimeoutError, match="'own' has stood at 50 of 200 rows"):
-        collection.wait_for_index(*parts, disable=True)
+        collection.wait_for_index(*parts, progress=False)
     monkeypatch.setattr(
         collection,
         "described_index",
         lambda *_: {"state": "Failed", "index_state_fail_reason": "x"},
     )
     with pytest.raises(RuntimeError, match="could not build the index: x"):
-        collection.wait_for_index(*parts, disable=True)
+        collection.wait_for_index(*parts, progress=False)
 
 
 def test_a_closed_index_says_so(tmp_path):

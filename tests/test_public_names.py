@@ -1,7 +1,9 @@
 """What a user loses when these fail: a quick start, and the examples they learn from."""
 
+import ast
 import doctest
 import os
+from pathlib import Path
 
 import pytest
 from average_colours import run_python
@@ -40,6 +42,15 @@ print(sorted({"torch", "matplotlib", "towhee", "timm"} & set(sys.modules)))
     assert printed == "[]\n"
 
 
+def test_editors_and_type_checkers_see_what_is_loaded_lazily():
+    tree = ast.parse(Path(simlib.__file__).read_text())
+    (block,) = (node for node in tree.body if isinstance(node, ast.If))
+    seen = {name.asname: node.module for node in block.body for name in node.names}
+    assert seen == {name: f"simlib.{module}" for name, module in simlib._MODULE_OF.items()}
+    assert list(seen.values()) == sorted(seen.values()) and simlib.__all__ == sorted(seen)
+    assert (Path(simlib.__file__).parent / "py.typed").is_file()
+
+
 @pytest.mark.parametrize("name", simlib.__all__)
 def test_every_public_name_is_there_with_an_example(name):
     value = getattr(simlib, name)
@@ -51,7 +62,7 @@ def test_every_public_name_is_there_with_an_example(name):
 
 
 def test_a_name_that_does_not_exist_is_answered_with_those_that_do():
-    with pytest.raises(AttributeError, match="no attribute 'embedd'.*'embed'"):
+    with pytest.raises(AttributeError, match="no attribute 'embedd'.* embed,"):
         _ = simlib.embedd
 
 

@@ -208,7 +208,7 @@ def test_a_wrong_number_of_neighbours_is_answered_with_its_sentence(k, paths):
         lambda: simlib.plot_similar(frame, "own", 1, k_neighbors=k),
         lambda: simlib.text_image_search("red", frame, "own", k=k, model=ColourNames()),
     ):
-        with pytest.raises(ValueError, match=f"k={k!r} is not a number of neighbours: a whole num"):
+        with pytest.raises(ValueError, match=f"k={k!r} is not a whole number from 1 on"):
             search()
 
 

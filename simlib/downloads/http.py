@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 from simlib.downloads.archives import unpack
 from simlib.home import home_folder
 from simlib.listing import is_image_name
+from simlib.progress import progress_bar
 
 CONNECT_SECONDS = 4
 """After so many seconds without a connection there is no network."""
@@ -218,11 +219,6 @@ def only_here(path: Path, title: str) -> Iterator[None]:
         lock.release()
 
 
-def without_bar() -> bool:
-    """Return whether progress bars are switched off (tqdm's own variable)."""
-    return os.environ.get("TQDM_DISABLE", "0") not in ("", "0")
-
-
 def in_a_line(error: object) -> str:
     """Return what an error says as one line without a full stop, to stand in a sentence."""
     said = " ".join(str(error).split()).rstrip(".")
@@ -302,7 +298,6 @@ def _size(path: Path) -> int:
 def _receive(url: str, part: Path, headers: dict[str, str], title: str, trust_part: bool) -> None:
     """Ask for what is missing in ``part`` and add what comes; raise unless it is whole then."""
     import requests
-    from tqdm.auto import tqdm
 
     validator = Path(f"{part}.etag")
     have = _size(part)
@@ -340,10 +335,9 @@ def _receive(url: str, part: Path, headers: dict[str, str], title: str, trust_pa
         whole = None if length is None or encoded else have + int(length)
         if whole is not None:
             _require_room(part, whole - have)
-        bar = tqdm(
-            desc=title, total=whole, initial=have, unit="B", unit_scale=True,
-            disable=without_bar() or (whole or LARGE) < LARGE,
-        )  # fmt: skip
+        bar = progress_bar(
+            title, "B", whole, (whole or LARGE) >= LARGE, initial=have, unit_scale=True
+        )
         with open(part, "ab" if have else "wb") as file, bar:
             for chunk in response.iter_content(CHUNK):
                 try:

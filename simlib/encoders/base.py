@@ -31,6 +31,19 @@ class Encoder(ABC):
         Whether keeping the embeddings on disk is worth it.
     backend : str
         What computes, and in which precision.
+
+    Examples
+    --------
+    >>> class MeanColour(Encoder):
+    ...     name, column, dim, recipe = "mean colour", "mean_colour", 3, "mean colour, version 1"
+    ...
+    ...     def prepare(self, image):
+    ...         return np.asarray(image.resize((8, 8)), dtype=np.float32)  # (8, 8, 3)
+    ...
+    ...     def encode_prepared(self, batch):
+    ...         return batch.mean(axis=(1, 2))  # (n, 3)
+    >>> MeanColour().encode([Image.new("RGB", (40, 30), "red")])
+    array([[255.,   0.,   0.]], dtype=float32)
     """
 
     name: str
@@ -84,6 +97,21 @@ class Encoder(ABC):
     def __repr__(self) -> str:
         dim = "?" if self.dim is None else self.dim
         return f"{type(self).__name__}(column={self.column!r}, dim={dim})"
+
+
+class TextEncoder(Encoder):
+    """An encoder that also reads text: words and pictures come to lie in one space.
+
+    Examples
+    --------
+    >>> import simlib
+    >>> isinstance(simlib.load_encoder("clip"), TextEncoder)
+    True
+    """
+
+    @abstractmethod
+    def encode_text(self, texts: str | Iterable[str]) -> np.ndarray:
+        """Return the embeddings of some texts, float32 ``(n, dim)``."""
 
 
 def as_rgb(image: Image.Image) -> Image.Image:

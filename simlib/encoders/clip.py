@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from simlib.downloads.hub import hub_folder
-from simlib.encoders.base import Encoder
+from simlib.encoders.base import TextEncoder
 from simlib.networks import clip_compact, efficientnet_lite0
 from simlib.networks.clip_compact import RECIPE, compact_folder, quiet_transformers
 from simlib.networks.device import choose_device
@@ -32,7 +32,7 @@ PICTURES_FOR = {"clip-ViT-B-32-multilingual-v1": "clip-ViT-B-32"}
 TEXTS_AT_ONCE = 32
 
 
-class ClipEncoder(Encoder):
+class ClipEncoder(TextEncoder):
     """Embeds pictures and texts in one space, so that words find pictures.
 
     Parameters
@@ -138,7 +138,7 @@ class ClipEncoder(Encoder):
         """Return the embeddings, float32 ``(n, dim)``, of prepared pictures."""
         return self._pictures(batch)
 
-    def encode_text(self, texts: Iterable[str]) -> np.ndarray:
+    def encode_text(self, texts: str | Iterable[str]) -> np.ndarray:
         """Return the embeddings of some texts, in the same space as those of pictures.
 
         A text is always read as text: one that looks like a path or an address is neither opened

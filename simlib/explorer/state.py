@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from simlib.columns import Embeddings, column_of_rows, encoder_of, require_column
-from simlib.encoders.base import Encoder
+from simlib.encoders.base import Encoder, TextEncoder
 from simlib.explorer.thumbnails import jpeg
 from simlib.images import decode_image, read_image_file
 from simlib.listing import Picture, list_pictures
@@ -162,7 +162,7 @@ class SearchState:
     @property
     def reads_words(self) -> bool:
         """Whether an encoder of one of the columns can encode text."""
-        return any(hasattr(encoder, "encode_text") for encoder in self._encoders.values())
+        return any(isinstance(encoder, TextEncoder) for encoder in self._encoders.values())
 
     @property
     def can_go_back(self) -> bool:
@@ -201,7 +201,7 @@ class SearchState:
         with warnings.catch_warnings(record=True) as heard:
             warnings.simplefilter("always")
             for column, encoder in self._encoders.items():
-                if hasattr(encoder, "encode_text"):
+                if isinstance(encoder, TextEncoder):
                     vectors[column] = encoder.encode_text([words])[0]  # (dim,)
                 else:
                     problems[column] = "Words can't be compared with this strategy's pictures."

@@ -10,7 +10,7 @@ import pandas as pd
 
 from simlib.columns import Embeddings, encoder_of, require_column
 from simlib.embedding import embed
-from simlib.encoders.base import Encoder
+from simlib.encoders.base import Encoder, TextEncoder
 from simlib.measuring.evaluation import (
     bootstrap_interval,
     duplicates_among,
@@ -133,7 +133,7 @@ def compare(
             for found in measured[measured["measure"] == measure].itertuples():
                 for part in ("mean", "low", "high"):
                     row[f"{measure} by {found.label}", part] = getattr(found, part)
-        if hasattr(encoder, "encode_text"):
+        if isinstance(encoder, TextEncoder):
             for column in label_cols:
                 by_label = text_precision_at_k(queries, encoder, column, k, templates[column])
                 interval = bootstrap_interval(by_label.to_numpy(), seed)

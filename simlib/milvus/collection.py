@@ -11,6 +11,7 @@ import numpy as np
 
 from simlib.milvus.connection import LITE_INDEXES, Connection, MilvusRefusal
 from simlib.milvus.rows import FINGERPRINT, LABEL, LONGEST_TEXT, NAME
+from simlib.progress import progress_bar
 
 STALL_SECONDS = 600
 """An index that does not grow for this long is not waited for any longer."""
@@ -189,12 +190,10 @@ def load(connection: Connection, wanted: Collection) -> None:
     connection.call("load_collection", wanted.name, timeout=None)
 
 
-def wait_for_index(connection: Connection, wanted: Collection, disable: bool) -> None:
+def wait_for_index(connection: Connection, wanted: Collection, progress: bool) -> None:
     """Return when all rows are indexed; a TimeoutError if that does not come any nearer."""
-    from tqdm.auto import tqdm
-
     last, since = None, time.monotonic()
-    with tqdm(desc="index", unit=" rows", disable=disable) as bar:
+    with progress_bar("index", " rows", show=progress) as bar:
         while True:
             state = described_index(connection, wanted.name, wanted.column)
             if state.get("state") == "Failed":

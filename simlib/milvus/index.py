@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from simlib.arguments import require_count
 from simlib.columns import Embeddings, encoder_of
 from simlib.encoders.base import Encoder
 from simlib.images import load_image
@@ -41,6 +42,7 @@ from simlib.milvus.rows import (
     warn_of,
     without_embedding,
 )
+from simlib.progress import progress_bar
 from simlib.search import encode_query, numbers_of, require_direction
 
 MOST_NEIGHBOURS = 16_384
@@ -335,6 +337,16 @@ class MilvusIndex:
         Reads queries that are pictures or text.
     built : Built or None
         What the call did that made it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> frame = pd.DataFrame({"img_path": ["a.jpg", "b.jpg"], "own": [[1, 0], [0, 2]]})
+    >>> with build_index(frame, "own", uri=folder.name + "/index.db", progress=False) as index:
+    ...     index.search([3, 1], k=1)["img_path"].tolist()
+    ['a.jpg']
+    >>> folder.cleanup()
     """
 
     def __init__(
@@ -435,8 +447,7 @@ class MilvusIndex:
         ConnectionError
             If Milvus does not answer.
         """
-        if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
-            raise ValueError(f"k={k!r} is not a number of neighbours: a whole number from 1 on.")
+        require_count("k", k)
         if k >= MOST_NEIGHBOURS:
             raise ValueError(f"k={k} is too many: Milvus returns fewer than {MOST_NEIGHBOURS:,}.")
         for column in columns:
@@ -694,14 +705,11 @@ def _bring_in(
     progress: bool,
 ) -> MilvusIndex:
     """Write what is missing, remove what is too much, wait for the index, count."""
-    from tqdm.auto import tqdm
-
-    disable = not progress or os.environ.get("TQDM_DISABLE", "0") not in ("", "0")
     connection, wanted = opened._connection, opened._described
     try:
         empty = opened.count() == 0
         written, unchanged, left_out, seen = 0, 0, {}, []
-        with tqdm(total=total, desc=opened.name, unit=" rows", disable=disable) as bar:
+        with progress_bar(opened.name, " rows", total, progress) as bar:
             for batch in batches:
                 labels = [row[LABEL] for row in batch.rows]
                 there = opened._fingerprints(labels) if labels and not empty else {}
@@ -717,7 +725,7 @@ def _bring_in(
             connection.call("flush", opened.name, timeout=None)
         make_index(connection, wanted, total, index, options)
         load(connection, wanted)
-        wait_for_index(connection, wanted, disable)
+        wait_for_index(connection, wanted, progress)
         if opened.count() != len(expected):
             raise RuntimeError(
                 f"{opened.name!r} holds {opened.count()} rows, but {len(expected)} went in; is "

@@ -22,11 +22,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from simlib.arguments import require_count
 from simlib.columns import column_of_rows, new_matrix
 from simlib.encoders import load_encoder
 from simlib.encoders.base import Encoder
 from simlib.images import ImageError, read_image_file
 from simlib.listing import Hole, Picture, list_pictures
+from simlib.progress import progress_bar
 from simlib.shards.files import (
     FORMAT,
     UNFINISHED,
@@ -180,11 +182,8 @@ def embed_folder(
     (48,)
     >>> out.cleanup()
     """
-    from tqdm.auto import tqdm
-
-    for name, value in (("shard_size", shard_size), ("batch_size", batch_size)):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-            raise ValueError(f"{name}={value!r} is not a whole number from 1 on.")
+    require_count("shard_size", shard_size)
+    require_count("batch_size", batch_size)
     if engine not in ("local", "ray"):
         raise ValueError(f"engine={engine!r} is unknown; choose 'local' or 'ray'.")
     folder, out = Path(folder).expanduser().absolute(), Path(out).expanduser().absolute()
@@ -195,10 +194,9 @@ def embed_folder(
         runner = RayEngine(encoder, address, ray_options)
     else:
         runner = LocalEngine(encoder)
-    disable = not progress or os.environ.get("TQDM_DISABLE", "0") not in ("", "0")
     with locked(out), runner:
         job = _Job(settings, runner.made_by(), verify)
-        with tqdm(desc=runner.made_by().column, unit=" pictures", disable=disable) as bar:
+        with progress_bar(runner.made_by().column, " pictures", show=progress) as bar:
             for entry, embedded in runner.run(job.tasks(shard_size, bar.update), bar.update):
                 job.note(entry, embedded)
         return job.finish()

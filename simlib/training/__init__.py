@@ -1,1 +1,23 @@
-"""Training: SimCLR and its views."""
+"""Training: SimCLR and its views.
+
+``train`` trains a network, ``draw_views`` draws the views of a picture that it learns from, and
+``simclr_class`` is lightning-bolts' own class behind it. Loaded at first use: it needs torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from simlib.training.bolts import simclr_class as simclr_class
+    from simlib.training.simclr import train as train
+    from simlib.training.views import draw_views as draw_views
+
+_MODULE_OF = {"draw_views": "views", "simclr_class": "bolts", "train": "simclr"}
+
+__all__ = [*_MODULE_OF]
+
+
+def __getattr__(name: str):
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'simlib.training' has no attribute {name!r}")
+    return getattr(import_module(f"simlib.training.{_MODULE_OF[name]}"), name)

@@ -27,6 +27,7 @@ from simlib.networks.simclr_resnet import (
     read_parts,
     third_stage,
 )
+from simlib.progress import progress_bar
 from simlib.storage.hashing import sha256_of
 
 
@@ -233,18 +234,21 @@ def train(
 def _decode(image_paths: Iterable, side: int, progress: bool):
     """Return the pictures that can be read as one uint8 tensor ``(n, 3, side, side)``."""
     import torch
-    from tqdm.auto import tqdm
 
     from simlib.images import ImageError, load_image
 
     decoded, failures = [], []
-    for path in tqdm(list(image_paths), desc="decoding", disable=not progress):
+    image_paths = list(image_paths)
+    bar = progress_bar("decoding", " pictures", len(image_paths), progress)
+    for path in image_paths:
+        bar.update()
         try:
             picture = load_image(path).resize((side, side), Image.Resampling.BILINEAR)
         except ImageError as error:
             failures.append(str(error))
             continue
         decoded.append(np.asarray(picture).transpose(2, 0, 1))
+    bar.close()
     if failures:
         warnings.warn(
             f"{len(failures)} of {len(decoded) + len(failures)} pictures were left out: "
