@@ -1,12 +1,13 @@
 # make lab    opens JupyterLab on the notebooks      (PORT=8899 chooses the port)
 # make test   runs unit tests, docstring examples and every notebook
-# Both set the environment up first; that is quick when nothing has changed.
+# make lint   checks style, formatting and types
+# Each sets the environment up first; that is quick when nothing has changed.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
 PORT ?= 8888
 VENV := .venv/bin
 
-.PHONY: lab test set-up lock
+.PHONY: lab test lint set-up lock
 
 set-up:
 	@command -v $(PYTHON) >/dev/null 2>&1 || \
@@ -22,7 +23,17 @@ lab: set-up
 test: set-up
 	@$(VENV)/python -m pytest --nbval -n logical --maxprocesses 4 --dist loadfile
 
-# The exact versions, with hashes and no host, for all platforms; after a change of pyproject.toml.
+# All three run, so that one report names everything; ruff can fix most of what it finds
+# (ruff check --fix, ruff format).
+lint: set-up
+	@failed=0; \
+	$(VENV)/ruff check . || failed=1; \
+	$(VENV)/ruff format --check . || failed=1; \
+	$(VENV)/mypy || failed=1; \
+	exit $$failed
+
+# Resolves the exact versions again, with hashes and no host, for all platforms; run it after a
+# change of pyproject.toml.
 lock: set-up
 	@$(VENV)/uv pip compile pyproject.toml --extra notebooks --extra setup --extra tests \
 		--universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
