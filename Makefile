@@ -1,6 +1,7 @@
 # make lab    opens JupyterLab on the notebooks      (PORT=8899 chooses the port)
 # make test   runs unit tests, docstring examples and every notebook
-# Both set the environment up first; that is quick when nothing has changed. PYTHON=3.12, python3.12
+# make lint   checks style, formatting and types
+# Each sets the environment up first; that is quick when nothing has changed. PYTHON=3.12, python3.12
 # or a path chooses its Python. Without make, on Windows too: python tools/lab.py and tools/test.py.
 
 # The Python that starts the work, of any version; where there is none, uv has one.
@@ -12,7 +13,7 @@ TOOL = @[ "$(START)" != no-python ] || \
 PORT ?= 8888
 VENV := .venv/bin
 
-.PHONY: lab test set-up lock
+.PHONY: lab test lint set-up lock
 
 set-up:
 	$(call TOOL,set_up.py)
@@ -23,7 +24,17 @@ lab:
 test:
 	$(call TOOL,test.py) $(ARGUMENTS)
 
-# The exact versions, with hashes and no host, for all platforms; after a change of pyproject.toml.
+# All three run, so that one report names everything; ruff can fix most of what it finds
+# (ruff check --fix, ruff format).
+lint: set-up
+	@failed=0; \
+	$(VENV)/ruff check . || failed=1; \
+	$(VENV)/ruff format --check . || failed=1; \
+	$(VENV)/mypy || failed=1; \
+	exit $$failed
+
+# Resolves the exact versions again, with hashes and no host, for all platforms; run it after a
+# change of pyproject.toml.
 lock: set-up
 	@$(VENV)/uv pip compile pyproject.toml --extra all --extra notebooks --extra setup --extra tests \
 		--universal --python-version 3.11 --generate-hashes --no-header --no-annotate \

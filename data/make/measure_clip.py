@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from clip_model import Pictures, Projections, Towers
 from clip_words import (
     CLASSES,
     COLOUR_NAMES,
@@ -22,9 +22,6 @@ from clip_words import (
     concepts,
 )
 from torch.nn import functional
-
-if TYPE_CHECKING:
-    from train_clip import Pictures, Projections, Towers
 
 
 @dataclass
