@@ -27,6 +27,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from simlib.arguments import require_count
+from simlib.extras import install_command
 
 MAX_SIDE = 4096
 """The longer side of what `load_image` returns, in pixels, unless told otherwise."""
@@ -295,8 +296,7 @@ def _heif_plugin() -> type[ImageFile.ImageFile]:
         from pillow_heif import HeifImageFile
     except ImportError:
         raise _Refused(
-            "it is a HEIC picture, which the package pillow-heif opens: "
-            "`pip install pillow-heif`, then try again"
+            f"it is a HEIC picture, which simlib's core can't open; run {install_command('heic')}"
         ) from None
     return HeifImageFile
 

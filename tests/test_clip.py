@@ -203,10 +203,10 @@ def test_foreign_weights_are_refused(simlib_home, tmp_path, monkeypatch):
     changed = tmp_path / "clip.safetensors"
     changed.write_bytes(clip_compact.PROJECTIONS.read_bytes() + b" ")
     monkeypatch.setattr(clip_compact, "PROJECTIONS", changed)
-    with pytest.raises(ValueError, match="git checkout"):
+    with pytest.raises(ValueError, match="git restore data"):
         ClipEncoder(device="cpu")
     changed.unlink()
-    with pytest.raises(FileNotFoundError, match="git checkout"):
+    with pytest.raises(FileNotFoundError, match="git restore data"):
         ClipEncoder(device="cpu")
     monkeypatch.undo()
     monkeypatch.setenv("SIMLIB_HOME", str(simlib_home))

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 # Each line may import from the lines above it. Rooms (sub-packages of simlib) stand among the
 # modules of the core; what a room holds may import from the room itself.
 SIMLIB = """
-    arguments home listing progress
+    arguments data_files extras home listing progress
     columns images
     storage downloads
     networks

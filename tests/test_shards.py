@@ -484,7 +484,7 @@ def test_arguments_that_make_no_sense_are_answered_in_a_sentence(folder, out, op
 
 def test_a_missing_ray_is_answered_with_the_command_that_installs_it(folder, out, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
-    with pytest.raises(ImportError, match="python -m pip install ray"):
+    with pytest.raises(ImportError, match=r"pip install .simlib\[ray\]"):
         run(folder, out, "towhee", engine="ray")
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from simlib.downloads.archives import unpack
+from simlib.extras import needs_extra
 from simlib.home import home_folder
 from simlib.listing import is_image_name
 from simlib.progress import progress_bar
@@ -166,7 +167,8 @@ def require_network(url: str) -> None:
     Traceback (most recent call last):
     ConnectionError: no connection to 127.0.0.1: ...
     """
-    from requests.utils import get_environ_proxies, select_proxy
+    with needs_extra("downloads", "A download"):
+        from requests.utils import get_environ_proxies, select_proxy
 
     server = urlsplit(url)
     proxy = select_proxy(url, get_environ_proxies(url))
@@ -236,7 +238,8 @@ class _NoRoom(OSError):
 def _fetch(
     url: str, path: Path, title: str, instead: str, digest: str | None, headers: dict[str, str]
 ) -> None:
-    from requests import HTTPError
+    with needs_extra("downloads", title):
+        from requests import HTTPError
 
     part = Path(f"{path}.part")
     begun, failures = False, 0

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from simlib.downloads.http import fetch_file, in_a_line, only_here, require_network
+from simlib.extras import MissingExtraError
 from simlib.home import home_folder
 
 INSTEAD = "Or use weights='compact', which works offline."
@@ -140,6 +141,8 @@ def _listed(repo_id: str) -> tuple[str, list[_HubFile]]:
             require_network(endpoint)
             api = HfApi(endpoint=endpoint)
             info = api.model_info(repo_id, files_metadata=True, timeout=ANSWER_SECONDS)
+        except MissingExtraError:
+            raise
         except Exception as error:  # whatever its HTTP client raises, which differs by version
             reason = f"{type(error).__name__}: {in_a_line(error)}"
         else:

@@ -21,6 +21,7 @@ from simlib.downloads.http import (
     only_here,
     require_network,
 )
+from simlib.extras import MissingExtraError, needs_extra
 from simlib.home import home_folder
 
 TOKEN_STEPS = (
@@ -75,6 +76,8 @@ def fetch_kaggle(dataset: str, title: str, instead: str) -> Path:
                 if endpoint is not None:
                     require_network(endpoint)
                 return Path(client.dataset_download(dataset))
+        except MissingExtraError:
+            raise
         except Exception as error:  # what its HTTP client raises, and types of its own
             arrived = list((cache / "datasets" / dataset).glob("*.archive"))
             if isinstance(error, ValueError) and not isinstance(error, OSError):
@@ -110,11 +113,12 @@ def _careful_client(cache: Path) -> Iterator[tuple[ModuleType, str | None]]:
 
     On Kaggle's own computers it asks none: there the data are mounted.
     """
-    import kagglehub
-    from kagglehub import http_resolver
-    from kagglesdk.kaggle_env import get_endpoint, get_env, is_in_kaggle_notebook
-    from kagglesdk.kaggle_http_client import KaggleHttpClient
-    from requests.adapters import HTTPAdapter
+    with needs_extra("downloads", "A download from Kaggle"):
+        import kagglehub
+        from kagglehub import http_resolver
+        from kagglesdk.kaggle_env import get_endpoint, get_env, is_in_kaggle_notebook
+        from kagglesdk.kaggle_http_client import KaggleHttpClient
+        from requests.adapters import HTTPAdapter
 
     class Impatient(HTTPAdapter):
         def send(self, request, stream=False, timeout=None, **options):

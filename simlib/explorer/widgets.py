@@ -14,7 +14,6 @@ from html import escape
 from itertools import islice
 from typing import NamedTuple
 
-import ipywidgets as widgets
 import pandas as pd
 
 from simlib.encoders.base import Encoder
@@ -28,7 +27,11 @@ from simlib.explorer.state import (
     shortened,
 )
 from simlib.explorer.thumbnails import Thumbnails, data_uri, jpeg
+from simlib.extras import needs_extra
 from simlib.images import ImageError, load_image
+
+with needs_extra("explorer", "The explorer"):
+    import ipywidgets as widgets
 
 PAGE = 24
 """Pictures on one page of the catalogue."""

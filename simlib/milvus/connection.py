@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
+from simlib.extras import needs_extra
+
 # The local server takes pymilvus's pings on an idle connection for an attack, hangs up, and says so
 # on the user's screen.
 WITHOUT_PINGS = {"grpc.keepalive_permit_without_calls": False, "grpc.keepalive_time_ms": 2**31 - 1}
@@ -204,13 +206,8 @@ class MilvusRefusal(ValueError):
 
 
 def _import_pymilvus():
-    try:
+    with needs_extra("milvus", "Search on Milvus"):
         import pymilvus
-    except ImportError as error:
-        raise ImportError(
-            f"simlib talks to Milvus through pymilvus, which can't be imported ({error}). "
-            "Run: python -m pip install pymilvus milvus-lite"
-        ) from error
     for name in ("pymilvus", "pymilvus.milvus_client", "pymilvus.bulk_writer"):
         for handler in logging.getLogger(name).handlers:
             if _is_not_ours not in handler.filters:
@@ -219,13 +216,8 @@ def _import_pymilvus():
 
 
 def _server_manager():
-    try:
+    with needs_extra("milvus", "An index in a file"):
         from milvus_lite.server_manager import server_manager_instance
-    except ImportError as error:
-        raise ImportError(
-            f"An index in a file needs Milvus Lite, which can't be imported ({error}). "
-            "Run: python -m pip install milvus-lite"
-        ) from error
     logger = logging.getLogger("milvus_lite.server_manager")
     if _is_not_ours not in logger.filters:
         logger.addFilter(_is_not_ours)

