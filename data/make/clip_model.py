@@ -67,7 +67,7 @@ class Pictures:
 
 
 class Projections(nn.Module):
-    """Everything that is learned; see :func:`simlib.networks.clip_compact.build_model`."""
+    """Everything that is learned; see :mod:`simlib.networks.clip_compact`."""
 
     def __init__(
         self,
