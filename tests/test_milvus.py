@@ -25,7 +25,8 @@ from PIL import Image
 import simlib
 from conftest import draw_pictures
 from simlib.milvus import collection
-from simlib.milvus.connection import Connection, MilvusRefusal, render_filter
+from simlib.milvus.connection import Connection, MilvusRefusal
+from simlib.milvus.filters import render_filter
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("milvus_lite") is None, reason="milvus-lite is not installed"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from simlib.milvus.connection import LITE_INDEXES, Connection, MilvusRefusal
+from simlib.milvus import lite
+from simlib.milvus.connection import Connection, MilvusRefusal
 from simlib.milvus.rows import FINGERPRINT, LABEL, LONGEST_TEXT, NAME
 from simlib.progress import progress_bar
 
@@ -34,7 +36,7 @@ class Collection:
 def checked_name(name: object) -> str:
     if not isinstance(name, str) or not NAME.fullmatch(name):
         raise ValueError(
-            f"{name!r} can't be the name of a collection in Milvus: letters a to z, digits and "
+            f"{name!r} cannot be the name of a collection in Milvus: letters a to z, digits and "
             "underscores, no digit first, 255 at most. Choose another: name=..."
         )
     return name
@@ -52,10 +54,18 @@ def open_collection(
         raise ValueError(f"metric={wanted.metric!r} is unknown; choose one of {list(SCORES)}.")
     connection = Connection(uri)
     try:
-        if connection.is_file and index not in LITE_INDEXES:
+        if connection.file and index not in lite.INDEXES:
             raise ValueError(
-                f"Milvus Lite has no index {index!r}; it has {', '.join(LITE_INDEXES)}. A server "
+                f"Milvus Lite has no index {index!r}; it has {', '.join(lite.INDEXES)}. A server "
                 "has more: uri='http://...'."
+            )
+        if connection.file and wanted.name in connection.file.damaged:
+            why = connection.file.damaged[wanted.name]
+            aside = lite.set_aside(connection.file, wanted.name)
+            warnings.warn(
+                f"The collection {wanted.name!r} in {connection.uri} is damaged ({why}), so it is "
+                f"built anew. What was left of it is in {aside}, and may be deleted.",
+                stacklevel=3,
             )
         if connection.call("has_collection", wanted.name):
             found = describe(connection, wanted.name)
@@ -63,9 +73,15 @@ def open_collection(
             _drop_other_index(connection, wanted, index, options)
         else:
             _create(connection, wanted)
-        if not connection.is_file:  # a server loads only what has an index
+        if not connection.file:  # a server loads only what has an index
             make_index(connection, wanted, rows, index, options)
-        load(connection, wanted)  # and neither answers before
+        try:
+            load(connection, wanted)  # and neither answers before
+        except MilvusRefusal:
+            if not connection.file:
+                raise
+            _drop_index(connection, wanted)  # its file is damaged; the rows are not
+            load(connection, wanted)
     except BaseException:
         connection.close()
         raise
@@ -85,7 +101,7 @@ def _create(connection: Connection, wanted: Collection) -> None:
 
 
 def describe(connection: Connection, name: str) -> Collection:
-    """What a collection is; a ValueError if simlib did not make it."""
+    """Return what a collection is; a ValueError if simlib did not make it."""
     described = connection.call("describe_collection", name)["fields"]
     kinds = {field["name"]: field["type"].name for field in described}
     vectors = [field for field in described if field["type"].name == "FLOAT_VECTOR"]
@@ -138,8 +154,12 @@ def _drop_other_index(
         str(built.get(option)) == str(value) for option, value in (options or {}).items()
     )
     if built and not same:
-        connection.call("release_collection", wanted.name)
-        connection.call("drop_index", wanted.name, wanted.column)
+        _drop_index(connection, wanted)
+
+
+def _drop_index(connection: Connection, wanted: Collection) -> None:
+    connection.call("release_collection", wanted.name)
+    connection.call("drop_index", wanted.name, wanted.column)
 
 
 def make_index(
@@ -155,9 +175,9 @@ def make_index(
         return
     details = _usual_options(index, wanted.dim, rows) | dict(options or {})
     parameters = MilvusClient.prepare_index_params()
-    # pymilvus 3.0 sends options one by one, Milvus Lite 3.2 knows them only under this name and
-    # would pass over them in silence.
-    sent = {"params": details} if connection.is_file else details
+    # pymilvus 3.0 sends options one by one; Milvus Lite 3.2 reads them only under this name, and
+    # would ignore them in silence.
+    sent = {"params": details} if connection.file else details
     parameters.add_index(
         wanted.column,
         index_name=wanted.column,
@@ -169,11 +189,11 @@ def make_index(
         # Milvus Lite builds it in this very call, which takes its time.
         connection.call("create_index", wanted.name, parameters, timeout=None, sync=False)
     except MilvusRefusal as refusal:
-        raise ValueError(f"The index {index!r} with {details} can't be built. {refusal}") from None
+        raise ValueError(f"The index {index!r} with {details} cannot be built. {refusal}") from None
 
 
 def _usual_options(index: str, dim: int, rows: int) -> dict[str, int]:
-    """What an index is built with unless the user says otherwise; the names are Milvus' own."""
+    """Return the options of an index that the user has not set; the names are Milvus' own."""
     if index.startswith("HNSW"):
         return {"M": 16, "efConstruction": 200}
     if not index.startswith("IVF"):
@@ -191,7 +211,7 @@ def load(connection: Connection, wanted: Collection) -> None:
 
 
 def wait_for_index(connection: Connection, wanted: Collection, progress: bool) -> None:
-    """Return when all rows are indexed; a TimeoutError if that does not come any nearer."""
+    """Return once all rows are indexed; a TimeoutError if that makes no progress."""
     last, since = None, time.monotonic()
     with progress_bar("index", " rows", show=progress) as bar:
         while True:
