@@ -12,7 +12,8 @@ from PIL import Image, ImageDraw
 from simlib.columns import Embeddings, embedding_matrix, encoder_of, require_column
 from simlib.encoders import load_encoder
 from simlib.images import ImageError, load_image
-from simlib.search import encode_query, nearest
+from simlib.query import encode_query
+from simlib.search import nearest
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

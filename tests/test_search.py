@@ -143,7 +143,7 @@ def test_a_label_of_several_rows_is_asked_about_not_guessed(frame):
 
 
 def test_a_label_that_is_not_there_is_named(frame):
-    for wrong in (999, -1, 2.5, None):
+    for wrong in (999, -1, 2.5):
         with pytest.raises(ValueError, match=rf"The query {wrong!r} is not a label.*0, 1, 2, …"):
             simlib.nearest(frame, "own", wrong)
     with pytest.raises(simlib.ImageError, match="nosuch.jpg"):
@@ -238,7 +238,7 @@ def test_a_bad_pictures_error_is_the_answer_when_it_is_the_query(image_df):
     assert len(neighbours) == 10 and neighbours.attrs["left_out"] == 1
 
 
-@pytest.mark.parametrize("query", [[1.0, 2.0], np.ones(33), np.ones((2, 32)), [np.nan] * 32])
+@pytest.mark.parametrize("query", [[1.0, 2.0], np.ones(33), [np.nan] * 32])
 def test_a_vector_that_does_not_fit_is_refused(frame, query):
     with pytest.raises(ValueError, match="values, but the embeddings.*have 32|not finite"):
         simlib.nearest(frame, "own", query)

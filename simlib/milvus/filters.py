@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from simlib.arguments import short_repr
+
 # A literal as Milvus Lite and servers read it, a placeholder, or what must not be left over.
 _PIECES = re.compile(
     r"""(?P<literal>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|\{(?P<name>\w+)\}|(?P<stray>["'{}])""",
@@ -50,7 +52,7 @@ def render_filter(template: str, parameters: Mapping[str, object] | None) -> str
     if not isinstance(template, str):
         raise ValueError(f"filter={template!r} is not a text, as \"colour == 'red'\" is.")
     if not isinstance(parameters, Mapping | None):
-        raise ValueError(f"filter_params={parameters!r} is not a dict of names and values.")
+        raise ValueError(f"filter_params={short_repr(parameters)} is not a dict of names.")
     pieces = list(_PIECES.finditer(template))
     for piece in pieces:
         _require_harmless(template, piece)
@@ -107,13 +109,13 @@ def _scalar(value: object, name: str) -> str:
         return repr(float(value))
     if isinstance(value, str):
         try:
-            value.encode()
+            str.encode(value)  # of str itself, whatever a subclass makes of it
         except UnicodeEncodeError:
             raise ValueError(
-                f"{value!r} is not valid Unicode, so nothing can be equal to it."
+                f"{short_repr(value)} is not valid Unicode, so nothing can be equal to it."
             ) from None
-        return f'"{value.translate(_ESCAPES)}"'
+        return f'"{str.translate(value, _ESCAPES)}"'
     raise ValueError(
-        f"The parameter {name!r} is {value!r}, but a filter compares with a text, an integer of 64 "
-        "bits, a finite number, true or false, or a list of those."
+        f"The parameter {name!r} is {short_repr(value)}, but a filter compares with a text, an "
+        "integer of 64 bits, a finite number, true or false, or a list of those."
     )

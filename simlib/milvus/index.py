@@ -10,12 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
-from simlib.arguments import require_count
+from simlib.arguments import require_count, short_repr
 from simlib.columns import Embeddings
 from simlib.encoders.base import Encoder
-from simlib.images import load_image
 from simlib.milvus.collection import SCORES, Collection, describe, load
 from simlib.milvus.connection import Connection, MilvusRefusal
 from simlib.milvus.filters import literal, render_filter
@@ -27,7 +25,7 @@ from simlib.milvus.rows import (
     usable_columns,
     warn_of,
 )
-from simlib.search import encode_query, numbers_of, require_direction
+from simlib.query import Query, read_query
 
 MOST_NEIGHBOURS = 16_384
 """Milvus returns no more (https://milvus.io/docs/limitations.md)."""
@@ -37,7 +35,7 @@ _writing = threading.Lock()  # Milvus Lite asks for writes one after the other
 
 @dataclass(frozen=True)
 class Built:
-    """What a call of :func:`build_index` or :func:`index_shards` did.
+    """What a call of :func:`simlib.build_index` or :func:`simlib.index_shards` did.
 
     Attributes
     ----------
@@ -58,12 +56,12 @@ def open_index(
     name: str | None = None,
     encoder: Encoder | None = None,
 ) -> MilvusIndex:
-    """Open a collection that :func:`build_index` or :func:`index_shards` made.
+    """Open a collection that :func:`simlib.build_index` or :func:`simlib.index_shards` made.
 
     Parameters
     ----------
     uri : str or path
-        As for :func:`build_index`.
+        As for :func:`simlib.build_index`.
     name : str, optional
         The collection's; not needed where there is only one.
     encoder : Encoder, optional
@@ -82,11 +80,11 @@ def open_index(
     RuntimeError
         If it is damaged or was never finished, or another process holds the file.
     ConnectionError, PermissionError, ImportError
-        As for :func:`build_index`.
+        As for :func:`simlib.build_index`.
 
     Examples
     --------
-    >>> import tempfile, simlib
+    >>> import simlib, tempfile
     >>> folder = tempfile.TemporaryDirectory()
     >>> frame = pd.DataFrame({"img_path": ["a.jpg", "b.jpg"], "own": [[1, 0], [0, 2]]})
     >>> simlib.build_index(frame, "own", uri=folder.name + "/index.db", progress=False).close()
@@ -106,19 +104,18 @@ def open_index(
         if name is None and len(names) == 1:
             name = names[0]
         if name is None or name not in names:
-            asked = "Say which collection is meant, name=...;" if name is None else ""
+            asked = f"has no collection {name!r}" if name else "has several, so say which, name=..."
             raise ValueError(
-                f"{asked} {connection.uri} has no collection {name!r}; it has: ".lstrip()
-                + (", ".join(names) or "none at all")
+                f"{connection.uri} {asked if names else 'has no collection'}; it has: "
+                f"{', '.join(names) or 'none at all'}."
             )
-        why = connection.file and connection.file.damaged.get(name)
+        why = connection.file.damaged.get(name) if connection.file else None
         found = None if why else describe(connection, name)
-        if found and not found.metric:
-            why = "it has no index, since a call was cut short"
-        if why or not found:
+        if found is None or not found.metric:
             raise RuntimeError(
-                f"The collection {name!r} in {connection.uri} cannot be searched: {why}. "
-                "Repeat the call of build_index or index_shards that made it, which rebuilds it."
+                f"The collection {name!r} in {connection.uri} cannot be searched: "
+                f"{why or 'it has no index, since the call that made it was cut short'}. Repeat "
+                "that call of build_index or index_shards, which puts it right."
             )
         load(connection, found)
     except BaseException:
@@ -130,9 +127,9 @@ def open_index(
 class MilvusIndex:
     """A collection in Milvus, to be searched and kept up to date.
 
-    Made by :func:`build_index`, :func:`index_shards` and :func:`open_index`. What was written
-    through it is seen by the searches that follow (consistency level *Session*); :meth:`count`
-    sees what anybody has written. Usable in ``with``, which closes it.
+    Made by :func:`simlib.build_index`, :func:`simlib.index_shards` and :func:`simlib.open_index`.
+    What was written through it is seen by the searches that follow (consistency level *Session*);
+    :meth:`count` sees what anybody has written. Usable in ``with``, which closes it.
 
     Attributes
     ----------
@@ -147,13 +144,13 @@ class MilvusIndex:
 
     Examples
     --------
-    >>> import tempfile, simlib
+    >>> import simlib, tempfile
     >>> folder = tempfile.TemporaryDirectory()
     >>> frame = pd.DataFrame({"img_path": ["a.jpg", "b.jpg"], "own": [[1, 0], [0, 2]]})
-    >>> uri = folder.name + "/index.db"
-    >>> with simlib.build_index(frame, "own", uri=uri, progress=False) as index:
-    ...     index.search([3, 1], k=1)["img_path"].tolist()
+    >>> index = simlib.build_index(frame, "own", uri=folder.name + "/index.db", progress=False)
+    >>> index.search([3, 1], k=1)["img_path"].tolist()
     ['a.jpg']
+    >>> index.close()
     >>> folder.cleanup()
     """
 
@@ -185,12 +182,13 @@ class MilvusIndex:
 
     def search(
         self,
-        query: Hashable | os.PathLike | Image.Image | np.ndarray | None = None,
+        query: Query | None = None,
         k: int = 5,
         filter: str = "",
         filter_params: Mapping[str, object] | None = None,
         *,
         text: str | None = None,
+        weight: float = 0.5,
         columns: str | Sequence[str] = (),
         encoder: Encoder | None = None,
         search_params: Mapping[str, object] | None = None,
@@ -202,23 +200,21 @@ class MilvusIndex:
 
         Parameters
         ----------
-        query : label, path, picture or vector
+        query : label, path, picture, bytes or vector
             As for :func:`simlib.nearest`. A query by label never returns its own row.
         k : int
-            How many, 16,384 at most. There are fewer where the filter lets fewer pass.
+            How many, fewer than 16,384. There are fewer where the filter lets fewer pass.
         filter : str
             A condition on ``columns`` of the index, ``"colour == 'red' and price < 30"``; its
             language: https://milvus.io/docs/boolean.md.
         filter_params : mapping, optional
             The values of names in braces, ``filter="colour == {colour}"``, without quotes around
             them. What a user has typed belongs here, never into ``filter``: it can then be nothing
-            but a value. So it cannot be the pattern of ``like``, either.
-        text : str, optional
-            Words instead of a query, or together with a picture; needs an encoder that reads text.
+            but a value, and so not the pattern of ``like`` either.
+        text, weight, encoder
+            As for :func:`simlib.nearest`; ``encoder`` is by default the index's own.
         columns : str or sequence of str
-            Further columns of the result; not ``rank``, ``index`` or its score, which it has.
-        encoder : Encoder, optional
-            Instead of the index's own.
+            Further columns of the result.
         search_params : mapping, optional
             How thoroughly to search, such as ``{"ef": 128}`` for HNSW, ``{"nprobe": 32}`` for IVF.
 
@@ -230,27 +226,28 @@ class MilvusIndex:
 
         Raises
         ------
+        KeyError
+            If the index has no such column.
         ValueError
-            If ``k`` is out of range, the query has another dimension or no direction, is no label,
-            or Milvus cannot read the filter.
+            If ``k`` is out of range, the query has another dimension or no direction, Milvus cannot
+            read the filter, or a column has the name of one that results have already.
         simlib.ImageError
-            If the query is a path that cannot be opened.
+            If the query is a picture that cannot be opened.
         ConnectionError
             If Milvus does not answer.
         """
-        require_count("k", k)
-        if k >= MOST_NEIGHBOURS:
+        if require_count("k", k) >= MOST_NEIGHBOURS:
             raise ValueError(f"k={k} is too many: Milvus returns fewer than {MOST_NEIGHBOURS:,}.")
-        columns = [columns] if isinstance(columns, str) else columns
+        columns = [columns] if isinstance(columns, str) else list(columns)
         for column in columns:
             if column not in self.columns:
                 raise KeyError(f"The index has no {column!r}; it has: {', '.join(self.columns)}.")
             if column in ("rank", "index", SCORES[self.metric]):
                 raise ValueError(
-                    f"columns={list(columns)} would overwrite the {column!r} of the results. "
-                    "Rename the frame's column, and build the index anew."
+                    f"columns={columns} would overwrite the {column!r} of the results. Rename the "
+                    "frame's column and build the index again."
                 )
-        vector, own = self._as_vector(query, text, encoder or self.encoder)
+        vector, own = read_query(self, query, text, encoder, weight)
         wanted = [*dict.fromkeys(["img_path", *columns])]
         hits = self._ask(
             "search",
@@ -258,12 +255,12 @@ class MilvusIndex:
             filter_params,
             data=[vector],
             anns_field=self.embedding_col,
-            limit=int(k) + (own is not None),
+            limit=k + (own is not None),
             output_fields=[field for field in wanted if field in self.columns],
             search_params={"metric_type": self.metric, "params": dict(search_params or {})},
         )[0]
-        kept = [hit for hit in hits if own is None or hit.id != own][: int(k)]
-        scores = np.array([hit.distance for hit in kept], dtype=np.float64)
+        kept = [hit for hit in hits if own is None or hit[LABEL] != own][:k]
+        scores = np.array([hit["distance"] for hit in kept], dtype=np.float64)
         if self.metric == "COSINE":
             scores = np.clip(scores, -1, 1)
         elif self.metric == "L2":
@@ -273,12 +270,12 @@ class MilvusIndex:
         found = pd.DataFrame(
             {
                 "rank": np.arange(1, len(kept) + 1),
-                "index": pd.Index([hit.id for hit in kept], dtype=None if kept else object),
+                "index": pd.Index([hit[LABEL] for hit in kept], dtype=None if kept else object),
                 SCORES[self.metric]: scores[order],
             }
         )
-        for field in wanted:
-            found[field] = [hit.fields.get(field) for hit in kept]
+        for field in wanted:  # of "entity", since the hit itself has a "distance", too
+            found[field] = [hit["entity"].get(field) for hit in kept]
         return found
 
     def count(self, filter: str = "", filter_params: Mapping[str, object] | None = None) -> int:
@@ -319,11 +316,8 @@ class MilvusIndex:
                 f"{self.dim}. Both must come from the same encoder."
             )
         labels = checked_labels(image_df.index)
-        if isinstance(labels[0], str) != (self._described.fields[LABEL] == "VARCHAR"):
-            raise ValueError(
-                f"The frame's labels, such as {labels[0]!r}, are not of the kind that names the "
-                f"rows of {self.name!r}."
-            )
+        if not self._is_label(labels[0]):
+            raise ValueError(f"The frame's labels, such as {labels[0]!r}, do not name rows here.")
         fields = {field: self._described.fields[field] for field in self.columns}
         found = usable_columns(image_df, self.embedding_col, fields)
         for field, kind in fields.items():
@@ -360,27 +354,55 @@ class MilvusIndex:
         Raises
         ------
         ValueError
-            If neither or both are given, or Milvus cannot read the filter.
+            If neither or both are given, a label is of another kind, or Milvus cannot read the
+            filter.
         """
         if (labels is None) == (not filter.strip()):
             raise ValueError("Say which rows to remove: either labels or a filter.")
         if labels is None:
-            removed = self.count(filter, filter_params)
-            self._remove(render_filter(filter, filter_params))
-            return removed
-        if isinstance(labels, str) or not isinstance(labels, Iterable):
-            labels = [labels]
-        asked, removed = list(dict.fromkeys(labels)), 0
-        for start in range(0, len(asked), 1000):
-            condition = f"{LABEL} in {literal(asked[start : start + 1000], 'labels')}"
-            removed += self.count(condition)
-            self._remove(condition)
-        return removed
+            return self._remove(filter, filter_params)
+        several = isinstance(labels, Iterable) and not isinstance(labels, str)
+        asked = list(labels) if several else [labels]  # type: ignore[arg-type]
+        for label in asked:
+            if not self._is_label(label):
+                raise ValueError(f"{short_repr(label)} is not {self.describe_label()}.")
+        return sum(
+            self._remove(f"{LABEL} in {{some}}", {"some": asked[start : start + 1000]})
+            for start in range(0, len(asked), 1000)
+        )
 
     def drop(self) -> None:
-        """Remove the whole collection from Milvus, and close."""
+        """Remove the collection from Milvus, and close."""
         self._connection.call("drop_collection", self.name)
         self.close()
+
+    # What simlib.query.read_query asks
+
+    def describe_label(self) -> str:
+        """Return what a label is here, for errors."""
+        kind = "a text" if self._described.fields[LABEL] == "VARCHAR" else "an integer"
+        return f"a label of {self.name!r} ({kind})"
+
+    def row_at(self, label: object) -> tuple[np.ndarray, Hashable] | None:
+        """Return the embedding ``(dim,)`` at a label, and the label; None if there is none."""
+        if not self._is_label(label):
+            return None
+        answer = self._connection.call(
+            "query",
+            self.name,
+            filter=f"{LABEL} == {literal(label, 'query')}",
+            output_fields=[self.embedding_col],
+            limit=1,
+            consistency_level="Session",
+        )
+        if not answer:
+            return None
+        return np.asarray(answer[0][self.embedding_col], np.float32), answer[0][LABEL]
+
+    def _is_label(self, label: object) -> bool:
+        if self._described.fields[LABEL] == "VARCHAR":
+            return isinstance(label, str)
+        return isinstance(label, (int, np.integer)) and not isinstance(label, bool)
 
     # How it talks to Milvus
 
@@ -393,7 +415,7 @@ class MilvusIndex:
             if not template:
                 raise
             raise ValueError(
-                f"The filter {template!r} can't be used. {refusal} It can ask for: "
+                f"The filter {template!r} cannot be used. {refusal} It can ask for: "
                 f"{', '.join(self.columns)}; see https://milvus.io/docs/boolean.md."
             ) from None
 
@@ -403,9 +425,13 @@ class MilvusIndex:
                 self._connection.call("upsert", self.name, rows)
         return len(rows)
 
-    def _remove(self, condition: str) -> None:
-        with _writing:
-            self._connection.call("delete", self.name, filter=condition)
+    def _remove(self, template: str, parameters: Mapping[str, object] | None) -> int:
+        removed = self.count(template, parameters)
+        if removed:
+            with _writing:
+                condition = render_filter(template, parameters)
+                self._connection.call("delete", self.name, filter=condition)
+        return removed
 
     def _fingerprints(self) -> dict[Hashable, int]:
         """Return label → what the row held when it was written, for all rows."""
@@ -421,56 +447,3 @@ class MilvusIndex:
             found.update((row[LABEL], row[FINGERPRINT]) for row in rows)
         pages.close()
         return found
-
-    def _as_vector(
-        self, query: object, text: str | None, encoder: Encoder | None
-    ) -> tuple[np.ndarray, Hashable | None]:
-        """Return the query's embedding and, for a label, the label."""
-        own = None
-        if text is not None or isinstance(query, Image.Image):
-            if query is not None and not isinstance(query, Image.Image):
-                query = load_image(query)
-            vector = self._encode(query, text, encoder)
-        elif query is None:
-            raise ValueError("There is nothing to search for: give a query, or a text.")
-        elif self._is_label(query):
-            own = query.item() if isinstance(query, np.generic) else query
-            vector = self._embedding_at(own)
-            if vector is None and isinstance(query, str):
-                own, vector = None, self._encode(load_image(query), None, encoder)
-        elif isinstance(query, (str, os.PathLike)):
-            vector = self._encode(load_image(query), None, encoder)
-        else:
-            vector = None
-        if vector is None:
-            vector = numbers_of(query, f"a label of {self.name!r}")
-        require_direction(vector, self.dim, self.name)
-        return vector, own
-
-    def _is_label(self, query: object) -> bool:
-        if self._described.fields[LABEL] == "VARCHAR":
-            return isinstance(query, str)
-        return isinstance(query, (int, np.integer)) and not isinstance(query, bool)
-
-    def _embedding_at(self, label: Hashable) -> np.ndarray | None:
-        answer = self._connection.call(
-            "query",
-            self.name,
-            filter=f"{LABEL} == {literal(label, 'query')}",
-            output_fields=[self.embedding_col],
-            limit=1,
-            consistency_level="Session",
-        )
-        return np.asarray(answer[0][self.embedding_col], np.float32) if answer else None
-
-    def _encode(
-        self, image: Image.Image | None, text: str | None, encoder: Encoder | None
-    ) -> np.ndarray:
-        if encoder is None:
-            raise ValueError(
-                f"It is not known which encoder made {self.name!r}, so a picture or a text cannot "
-                "be compared with it. Name it: index.search(..., encoder=simlib.load_encoder(...))."
-            )
-        if text is not None:
-            return encode_query(encoder, text, image=image)
-        return encoder.encode([image])[0]

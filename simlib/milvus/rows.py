@@ -115,15 +115,10 @@ def usable_columns(
         require_column(image_df, column)
         if column == embedding_col:
             continue
-        values, kind = image_df[column], ""
-        if isinstance(values, pd.DataFrame):
-            why = "there are several of that name"
-        elif asked is None and not _is_plain(values):
+        if asked is None and not _is_plain(image_df[column]):
             continue
-        else:
-            why = refusal_of_name(column)
-            kind, refusal = _kind_of(values)
-            why = why or refusal
+        kind, why = _kind_of(image_df[column])
+        why = refusal_of_name(column) or why
         if why:
             refused[column] = why
         else:
