@@ -15,6 +15,7 @@ import warnings
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 from average_colours import AverageColours, start_python
 from colour_names import ColourNames
@@ -462,9 +463,9 @@ def test_building_again_writes_only_what_differs(uri):
 @pytest.mark.parametrize(
     ("change", "options", "sentence"),
     [
-        ({"own": [[1.0, 2, 3]] * 200}, {}, "holds embeddings of 16 values .* not of 3"),
-        ({}, {"metric": "L2"}, "an index for the metric COSINE, not L2"),
-        ({"size": 1}, {}, r"the columns .*not .*size \(INT64\)"),
+        ({"own": [[1.0, 2, 3]] * 200}, {}, "holds 16 values from 'own' .* not 3"),
+        ({}, {"metric": "L2"}, "by COSINE.*, not .* by L2"),
+        ({"size": 1}, {}, r"with .*, not .*size \(INT64\)"),
         ({}, {"metric": "cosine"}, "metric='cosine' is unknown; choose one of"),
         ({}, {"index": "IVF_PQ"}, "Milvus Lite has no index 'IVF_PQ'; it has AUTOINDEX"),
         ({}, {"name": "a b"}, "'a b' cannot be the name of a collection"),
@@ -530,6 +531,15 @@ def test_a_proxy_in_the_environment_is_not_asked_for_a_file(variable, monkeypatc
     monkeypatch.delenv("no_proxy", raising=False)
     with build(random_frame(5), tmp_path / "index.db") as index:
         assert index.count() == 5
+
+
+def test_milvus_lite_listens_on_this_machine_alone(flat):
+    listening = [
+        connection.laddr.ip.removeprefix("::ffff:")
+        for connection in psutil.Process().net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert listening and set(listening) == {"127.0.0.1"}
 
 
 def test_a_second_client_in_this_process_is_named_and_its_file_left_alone(tmp_path):

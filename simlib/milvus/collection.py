@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -32,6 +31,10 @@ class Collection:
     metric: str
     fields: dict[str, str]  # the label's and those for filters → VARCHAR, INT64, DOUBLE or BOOL
 
+    def __str__(self) -> str:
+        fields = ", ".join(f"{field} ({kind})" for field, kind in self.fields.items())
+        return f"{self.dim} values from {self.column!r} by {self.metric} with {fields}"
+
 
 def checked_name(name: object) -> str:
     if not isinstance(name, str) or not NAME.fullmatch(name):
@@ -54,19 +57,13 @@ def open_collection(
         raise ValueError(f"metric={wanted.metric!r} is unknown; choose one of {list(SCORES)}.")
     connection = Connection(uri)
     try:
-        if connection.file and index not in lite.INDEXES:
-            raise ValueError(
-                f"Milvus Lite has no index {index!r}; it has {', '.join(lite.INDEXES)}. A server "
-                "has more: uri='http://...'."
-            )
-        if connection.file and wanted.name in connection.file.damaged:
-            why = connection.file.damaged[wanted.name]
-            aside = lite.set_aside(connection.file, wanted.name)
-            warnings.warn(
-                f"The collection {wanted.name!r} in {connection.uri} is damaged ({why}), so it is "
-                f"built anew. What was left of it is in {aside}, and may be deleted.",
-                stacklevel=3,
-            )
+        if connection.file:
+            if index not in lite.INDEXES:
+                raise ValueError(
+                    f"Milvus Lite has no index {index!r}; it has {', '.join(lite.INDEXES)}. A "
+                    "server has more: uri='http://...'."
+                )
+            lite.set_aside(connection.file, wanted.name)
         if connection.call("has_collection", wanted.name):
             found = describe(connection, wanted.name)
             _refuse_other(connection, found, wanted)
@@ -125,30 +122,19 @@ def described_index(connection: Connection, name: str, column: str) -> dict:
 
 
 def _refuse_other(connection: Connection, found: Collection, wanted: Collection) -> None:
-    other = None
-    if (found.column, found.dim) != (wanted.column, wanted.dim):
-        other = (
-            f"embeddings of {found.dim} values from {found.column!r}, not of {wanted.dim} from "
-            f"{wanted.column!r}"
-        )
-    elif found.metric not in ("", wanted.metric):
-        other = f"an index for the metric {found.metric}, not {wanted.metric}"
-    elif found.fields != wanted.fields:
-        theirs, ours = (
-            ", ".join(f"{k} ({v})" for k, v in one.fields.items()) for one in (found, wanted)
-        )
-        other = f"the columns {theirs}, not {ours}"
-    if other:
+    found = replace(found, metric=found.metric or wanted.metric)  # none while there is no index
+    if found != wanted:
         raise ValueError(
-            f"The collection {wanted.name!r} in {connection.uri} holds {other}. Choose another "
-            f"name=..., or remove it: simlib.open_index({connection.uri!r}, {wanted.name!r}).drop()"
+            f"The collection {wanted.name!r} in {connection.uri} holds {found}, not {wanted}. "
+            f"Choose another name=..., or remove it: simlib.open_index({connection.uri!r}, "
+            f"{wanted.name!r}).drop()"
         )
 
 
 def _drop_other_index(
     connection: Connection, wanted: Collection, index: str, options: Mapping[str, object] | None
 ) -> None:
-    """Drop an index of another kind than is wanted; the rows stay."""
+    """Drop an index of another kind; the rows stay."""
     built = described_index(connection, wanted.name, wanted.column)
     same = built.get("index_type") == index and all(
         str(built.get(option)) == str(value) for option, value in (options or {}).items()
@@ -212,7 +198,7 @@ def load(connection: Connection, wanted: Collection) -> None:
 
 def wait_for_index(connection: Connection, wanted: Collection, progress: bool) -> None:
     """Return once all rows are indexed; a TimeoutError if that makes no progress."""
-    last, since = None, time.monotonic()
+    since = time.monotonic()
     with progress_bar("index", " rows", show=progress) as bar:
         while True:
             state = described_index(connection, wanted.name, wanted.column)
@@ -220,13 +206,13 @@ def wait_for_index(connection: Connection, wanted: Collection, progress: bool) -
                 raise RuntimeError(
                     f"Milvus could not build the index: {state.get('index_state_fail_reason')}."
                 )
+            if state.get("indexed_rows", 0) != bar.n:
+                since = time.monotonic()
             bar.total, bar.n = state.get("total_rows", 0), state.get("indexed_rows", 0)
             bar.refresh()
             if state.get("pending_index_rows", 0) <= 0:
                 return
-            if bar.n != last:
-                last, since = bar.n, time.monotonic()
-            elif time.monotonic() - since > STALL_SECONDS:
+            if time.monotonic() - since > STALL_SECONDS:
                 raise TimeoutError(
                     f"The index of {wanted.name!r} has stood at {bar.n:,} of {bar.total:,} rows "
                     f"for {STALL_SECONDS // 60} minutes. The rows are safe; the same call waits on."

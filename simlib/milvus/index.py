@@ -259,7 +259,7 @@ class MilvusIndex:
             output_fields=[field for field in wanted if field in self.columns],
             search_params={"metric_type": self.metric, "params": dict(search_params or {})},
         )[0]
-        kept = [hit for hit in hits if own is None or hit[LABEL] != own][:k]
+        kept = [hit for hit in hits if own is None or hit.id != own][:k]
         scores = np.array([hit["distance"] for hit in kept], dtype=np.float64)
         if self.metric == "COSINE":
             scores = np.clip(scores, -1, 1)
@@ -270,7 +270,7 @@ class MilvusIndex:
         found = pd.DataFrame(
             {
                 "rank": np.arange(1, len(kept) + 1),
-                "index": pd.Index([hit[LABEL] for hit in kept], dtype=None if kept else object),
+                "index": pd.Index([hit.id for hit in kept], dtype=None if kept else object),
                 SCORES[self.metric]: scores[order],
             }
         )

@@ -6,6 +6,7 @@ import json
 import os
 import tempfile
 import threading
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -61,12 +62,17 @@ def collections(served: Served) -> list[str]:
     return [folder.name for folder in _folders(Path(served.path))]
 
 
-def set_aside(served: Served, name: str) -> Path:
-    """Move a damaged collection out of the way, and return where it is now."""
-    aside = Path(tempfile.mkdtemp(prefix=f"damaged-{name}-", dir=served.path))
-    os.replace(Path(served.path, "collections", name), aside / name)
-    del served.damaged[name]
-    return aside
+def set_aside(served: Served, name: str) -> None:
+    """Move a collection out of the way if it is damaged, and warn of that."""
+    why = served.damaged.pop(name, None)
+    if why:
+        aside = Path(tempfile.mkdtemp(prefix=f"damaged-{name}-", dir=served.path), name)
+        os.replace(Path(served.path, "collections", name), aside)
+        warnings.warn(
+            f"The collection {name!r} in {served.path} is damaged ({why}), so it is built anew. "
+            f"What was left of it is in {aside}, and may be deleted.",
+            stacklevel=4,  # the call of build_index
+        )
 
 
 def _folders(path: Path) -> list[Path]:

@@ -13,6 +13,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -68,10 +69,11 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    server = Server(tmp_path_factory.mktemp("milvus"))
-    yield server
-    server.kill()
+def server():
+    with tempfile.TemporaryDirectory() as folder:  # hundreds of MB, gone with the server
+        server = Server(folder)
+        yield server
+        server.kill()
 
 
 @pytest.fixture(autouse=True)
@@ -115,7 +117,7 @@ def test_every_acknowledged_row_is_there_after_the_server_was_killed(server):
     server.start()
     with simlib.open_index(server.uri, "killed") as index:
         assert index.count() == ROWS
-        labels = [label for part in index._labels() for label in part]
+        labels = list(index._fingerprints())
         assert sorted(labels) == frame.index.tolist()
         assert set(acknowledged) <= set(labels)
         for label in (1, ROWS // 2, ROWS - 1):
@@ -204,6 +206,22 @@ def test_filters_upserts_and_deletes_are_seen_at_once(server):
             index.search(frame["own"].iloc[0], filter="size == 3")
 
 
+def test_a_server_on_this_machine_is_not_asked_through_a_proxy(server, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # where nobody answers
+    monkeypatch.delenv("no_proxy", raising=False)
+    options = {"uri": server.uri, "name": "by_proxy", "progress": False}
+    with simlib.build_index(random_frame(5), "own", **options) as index:
+        assert index.count() == 5
+
+
+def test_all_columns_that_may_go_along_can_be_filtered_by(server):
+    frame = random_frame(5).assign(**{f"column_{number}": number for number in range(58)})
+    options = {"uri": server.uri, "name": "columns", "progress": False}
+    with simlib.build_index(frame, "own", **options) as index:
+        assert len(index.columns) == 61
+        assert index.count("column_57 == {n}", {"n": 57}) == 5
+
+
 def test_shards_go_in_and_follow_the_folder(server, tmp_path):
     from simlib.catalogue import SAMPLE_FOLDER
 
@@ -221,7 +239,7 @@ def test_shards_go_in_and_follow_the_folder(server, tmp_path):
 def test_a_collection_of_another_dimension_is_refused(server):
     frame = random_frame(10, dim=8)
     simlib.build_index(frame, "own", uri=server.uri, name="small", progress=False).close()
-    with pytest.raises(ValueError, match="holds embeddings of 8 values .* not of 4"):
+    with pytest.raises(ValueError, match="holds 8 values from 'own' .* not 4"):
         simlib.build_index(
             random_frame(10, dim=4), "own", uri=server.uri, name="small", progress=False
         )
