@@ -212,7 +212,10 @@ def index_shards(
         root = manifest.root(None)
         for frame in iterate_shards(folder):
             below = [os.path.relpath(path, root).replace(os.sep, "/") for path in frame["img_path"]]
-            labels = [hashlib.sha256(path.encode()).hexdigest()[:32] for path in below]
+            labels = [
+                hashlib.sha256(path.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+                for path in below
+            ]
             frame["category"] = [path.rpartition("/")[0].rpartition("/")[2] for path in below]
             if frame[manifest.column].isna().all():
                 yield Batch([], without_embedding(frame, np.arange(len(frame)), labels))
@@ -258,6 +261,6 @@ def _fill(
     except BaseException:
         opened.close()
         raise
-    warn_of(left_out)
+    warn_of(left_out, callers=3)
     opened.built = Built(written, kept, removed, left_out)
     return opened

@@ -48,11 +48,6 @@ class Connection:
     uri : str or path
         A path that ends in ``.db``, for Milvus Lite, or ``http://host:19530`` (``https``).
 
-    Attributes
-    ----------
-    file : lite.Served or None
-        What is known of the file; None for a server.
-
     Raises
     ------
     ImportError

@@ -328,7 +328,7 @@ class MilvusIndex:
         for batch in batches_of(image_df, self.embedding_col, embeddings, labels, fields):
             left_out |= batch.left_out
             written += self._write(batch.rows)
-        warn_of(left_out)
+        warn_of(left_out, callers=2)
         return written
 
     def delete(

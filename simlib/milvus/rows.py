@@ -237,12 +237,12 @@ def _fingerprint(vector: np.ndarray, plain: Mapping[str, object]) -> int:
     return int.from_bytes(digest.digest(), "little", signed=True)
 
 
-def warn_of(left_out: Mapping[Hashable, str]) -> None:
-    """Warn of rows that were left out, naming the first."""
+def warn_of(left_out: Mapping[Hashable, str], callers: int) -> None:
+    """Warn of rows that were left out, naming the first; ``callers`` up is the user's line."""
     if left_out:
         label, why = next(iter(left_out.items()))
         warnings.warn(
             f"{len(left_out)} row(s) cannot be searched for and were left out, the first at label "
             f"{label!r}: {why}",
-            stacklevel=3,
+            stacklevel=callers + 1,
         )

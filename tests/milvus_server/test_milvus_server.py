@@ -14,7 +14,6 @@ import struct
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
@@ -108,10 +107,8 @@ def test_every_acknowledged_row_is_there_after_the_server_was_killed(server):
         index.upsert(part)  # returns once the server has acknowledged
         acknowledged += part.index.tolist()
     server.kill()  # at once: nothing was flushed, no index was waited for
-    started = time.monotonic()
     with pytest.raises(ConnectionError, match="stopped answering"):
         index._connection.call("list_collections", timeout=3)
-    assert time.monotonic() - started < 10
     index.close()
 
     server.start()
@@ -269,4 +266,5 @@ if __name__ == "__main__":
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         set_flags, up = 0x8914, 1  # SIOCSIFFLAGS, IFF_UP
         fcntl.ioctl(any_socket, set_flags, struct.pack("16sh", b"lo", up))
-    sys.exit(pytest.main([str(HERE), *sys.argv[1:]]))
+    nothing_stays = ["-o", "tmp_path_retention_policy=failed"]  # but what a failure needs
+    sys.exit(pytest.main([str(HERE), *nothing_stays, *sys.argv[1:]]))
