@@ -352,6 +352,35 @@ def test_columns_with_gaps_are_named_and_missing_texts_are_empty(uri):
         build(frame, uri, name="with_gaps", columns=["size"])
 
 
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        (["a", None, "c"], "VARCHAR"),
+        (pd.Categorical(["a", "b", None]), "VARCHAR"),
+        ([None, None, None], "VARCHAR"),
+        ([True, False, True], "BOOL"),
+        (np.array([1, 2**63 - 1, -1]), "INT64"),
+        (pd.array([1, 2, 3], dtype="Int64"), "INT64"),
+        (np.array([0.5, 1, 2], np.float32), "DOUBLE"),
+        (np.array([0.5, 1.0, 2.0], object), "DOUBLE"),
+        ([1, None, 3], "it has gaps"),
+        ([True, None, False], "it has gaps"),
+        ([1, 2, 2**63], "more than 64 bits"),
+        ([0.5, np.inf, 1], "it holds infinity"),
+        ([1, "a", 2], "it holds int"),
+        ([b"a", b"b", b"c"], "it holds bytes"),
+        (pd.to_datetime(["2026-01-01"] * 3), "it holds Timestamp"),
+    ],
+)
+def test_each_kind_of_column_is_taken_along_or_named(values, kind):
+    frame = random_frame(3).assign(extra=values)
+    if kind in rows._PLAIN_VALUE:
+        assert rows.usable_columns(frame, "own", "extra") == {"extra": kind}
+    else:
+        with pytest.raises(ValueError, match=f"'extra', since {kind}|'extra', since .*{kind}"):
+            rows.usable_columns(frame, "own", ["extra"])
+
+
 def test_columns_named_like_those_of_the_results_are_theirs_or_refused(uri):
     frame = random_frame(6).assign(rank=7, index=8, cosine_similarity=9, distance=10.0, id=11)
     frame = frame.assign(entity=12, score=13.0, pk=14)

@@ -69,18 +69,13 @@ def checked_labels(index: pd.Index) -> list:
         )
     kind = str if isinstance(labels[0], str) else int
     for label in labels:
-        if not isinstance(label, kind) or isinstance(label, bool) or not _fits(label):
+        fits = isinstance(label, kind) and not isinstance(label, bool)
+        if not fits or (abs(label) >= 2**63 if kind is int else _unfit({LABEL: label})):
             raise ValueError(
                 f"The label {label!r} cannot name a row in Milvus, where all are integers of 64 "
                 "bits or all are texts. Use image_df.reset_index(drop=True)."
             )
     return labels
-
-
-def _fits(label: str | int) -> bool:
-    if isinstance(label, int):
-        return abs(label) < 2**63
-    return _unfit({LABEL: label}) is None
 
 
 def refusal_of_name(name: object) -> str | None:
@@ -143,21 +138,24 @@ def _is_plain(column: pd.Series) -> bool:
     return len(present) > 0 and not isinstance(present.iloc[0], (np.ndarray, list, tuple, dict))
 
 
+_KINDS = {"string": "VARCHAR", "boolean": "BOOL", "integer": "INT64", "floating": "DOUBLE"}
+
+
 def _kind_of(column: pd.Series) -> tuple[str, str | None]:
-    """Return the type in Milvus, or why there is none."""
-    values = column.dropna()
-    if values.map(lambda value: isinstance(value, str)).all():
-        return "VARCHAR", None  # also a column of nothing but missing values
-    if len(values) < len(column):
-        return "", "it has gaps, which only texts may have (image_df.fillna)"
-    if values.map(lambda value: isinstance(value, (bool, np.bool_))).all():
-        return "BOOL", None
-    if values.map(lambda value: isinstance(value, (int, np.integer))).all():
-        fits = values.map(lambda value: abs(int(value)) < 2**63).all()
-        return "INT64", None if fits else "its numbers need more than 64 bits"
-    if pd.api.types.is_float_dtype(values.dtype):
-        return "DOUBLE", None if np.isfinite(values).all() else "it holds infinity"
-    return "", f"it holds {type(values.iloc[0]).__name__}"
+    """Return the type in Milvus, and why the column cannot go along or None."""
+    values = column.dropna().astype(object)
+    if values.empty:
+        return "VARCHAR", None
+    kind = _KINDS.get(pd.api.types.infer_dtype(values), "")
+    if not kind:
+        return kind, f"it holds {type(values.iloc[0]).__name__}"
+    if kind != "VARCHAR" and len(values) < len(column):
+        return kind, "it has gaps, which only texts may have (image_df.fillna)"
+    if kind == "INT64" and not values.between(1 - 2**63, 2**63 - 1).all():
+        return kind, "its numbers need more than 64 bits"
+    if kind == "DOUBLE" and not np.isfinite(values.astype(float)).all():
+        return kind, "it holds infinity"
+    return kind, None
 
 
 _PLAIN_VALUE: dict[str, Callable] = {

@@ -199,7 +199,7 @@ def test_filters_upserts_and_deletes_are_seen_at_once(server):
         assert 2 not in index.search(changed["own"].iloc[0], k=9)["index"].tolist()
         assert index.delete(filter="price >= 0") == len(frame) - 2
         assert index.count() == 0
-        with pytest.raises(ValueError, match="'size == 3' can't be used"):
+        with pytest.raises(ValueError, match="'size == 3' cannot be used"):
             index.search(frame["own"].iloc[0], filter="size == 3")
 
 
