@@ -109,19 +109,32 @@ def open_index(
                 f"{connection.uri} {asked if names else 'has no collection'}; it has: "
                 f"{', '.join(names) or 'none at all'}."
             )
-        why = connection.file.damaged.get(name) if connection.file else None
-        found = None if why else describe(connection, name)
-        if found is None or not found.metric:
+        found, why = _opened(connection, name)
+        if found is None:
             raise RuntimeError(
-                f"The collection {name!r} in {connection.uri} cannot be searched: "
-                f"{why or 'it has no index, since the call that made it was cut short'}. Repeat "
-                "that call of build_index or index_shards, which puts it right."
+                f"The collection {name!r} in {connection.uri} cannot be searched: {why}. "
+                "Repeat the call of build_index or index_shards that made it, which puts it right."
             )
-        load(connection, found)
     except BaseException:
         connection.close()
         raise
     return MilvusIndex(connection, found, encoder)
+
+
+def _opened(connection: Connection, name: str) -> tuple[Collection | None, str | None]:
+    """Load a collection and return what it is; or None, and what is wrong with it."""
+    if connection.file and name in connection.file.damaged:
+        return None, connection.file.damaged[name]
+    found = describe(connection, name)
+    if not found.metric:
+        return None, "it has no index, since that call was cut short"
+    try:
+        load(connection, found)
+    except MilvusRefusal:
+        if connection.file:
+            return None, "its index is corrupt"
+        raise
+    return found, None
 
 
 class MilvusIndex:
