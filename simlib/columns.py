@@ -300,6 +300,14 @@ def require_column(image_df: pd.DataFrame, name: str) -> None:
         )
 
 
+def paths_at(image_df: pd.DataFrame, positions: np.ndarray) -> np.ndarray | None:
+    """Return the pictures' paths at some positions; None where the frame has no ``img_path``."""
+    if "img_path" not in image_df:
+        return None
+    require_column(image_df, "img_path")
+    return image_df["img_path"].iloc[positions].to_numpy()
+
+
 def _is_missing(cell: object) -> bool:
     if isinstance(cell, (float, np.floating)):
         return bool(np.isnan(cell))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import pandas as pd
 
 from simlib.arguments import require_count
-from simlib.columns import CHUNK_BYTES, Embeddings, forget_pages, require_column
+from simlib.columns import CHUNK_BYTES, Embeddings, forget_pages, paths_at
 from simlib.encoders.base import Encoder
 from simlib.query import FrameGallery, Query, read_query
 
@@ -107,7 +107,7 @@ def nearest(
 def nearest_many(
     image_df: pd.DataFrame,
     embedding_col: str,
-    queries: Iterable[Query],
+    queries: Iterable[Query] | None = None,
     k: int = 5,
     encoder: Encoder | None = None,
 ) -> pd.DataFrame:
@@ -119,14 +119,15 @@ def nearest_many(
     ----------
     image_df, embedding_col, k, encoder
         As :func:`nearest` takes them.
-    queries : iterable
-        Labels, paths, pictures or embeddings; also a matrix ``(q, dim)``.
+    queries : iterable, optional
+        Labels, paths, pictures or embeddings; also a matrix ``(q, dim)``. By default every row of
+        the frame whose embedding can be compared; none of them finds itself.
 
     Returns
     -------
     pandas.DataFrame
         The columns of :func:`nearest` behind ``query``: 0 for the neighbours of the first query,
-        1 for those of the second, and so on.
+        1 for those of the second, and so on. Without ``queries`` it is the row's label.
 
     Raises
     ------
@@ -140,23 +141,39 @@ def nearest_many(
        query  rank index
     0      0     1     c
     1      1     1     c
+    >>> nearest_many(frame, "own", k=1)[["query", "rank", "index"]]
+      query  rank index
+    0     a     1     c
+    1     b     1     c
+    2     c     1     b
     """
     require_count("k", k)
     gallery = FrameGallery(image_df, embedding_col)
-    asked = [read_query(gallery, query, encoder=encoder) for query in queries]
     embeddings = gallery.embeddings
-    vectors = np.array([vector for vector, _ in asked]).reshape(len(asked), embeddings.dim)
+    names: pd.Index
+    own_places: list[int | None]
+    if queries is None:
+        own_places = np.flatnonzero(embeddings.have_direction()).tolist()
+        of_queries = embeddings.some(embeddings.have_direction())
+        names = image_df.index[of_queries.positions]
+    else:
+        asked = [read_query(gallery, query, encoder=encoder) for query in queries]
+        own_places = [own for _, own in asked]
+        vectors = np.array([vector for vector, _ in asked], dtype=np.float32)
+        vectors = vectors.reshape(len(asked), embeddings.dim)
+        of_queries = Embeddings(vectors, None, np.arange(len(asked)))
+        names = pd.RangeIndex(len(asked))
     found = []
-    of_queries = Embeddings(vectors, None, np.arange(len(vectors)))
     for rows, similarities in similarity_blocks(of_queries, embeddings):
-        for row, approximate in zip(rows, similarities, strict=True):
-            vector, own_place = asked[row]
+        vectors = of_queries.take(rows)
+        for row, vector, approximate in zip(rows, vectors, similarities, strict=True):
+            own_place = own_places[row]
             if own_place is not None:
                 approximate[own_place] = -np.inf
             found.append(_k_largest(embeddings, approximate, vector, k))
     numbers = np.array([len(places) for places, _ in found], dtype=np.int64)
     before = {
-        "query": np.repeat(np.arange(len(found)), numbers),
+        "query": names.repeat(numbers),
         "rank": np.concatenate([np.arange(1, number + 1) for number in [0, *numbers]]),
     }
     places = np.concatenate([places for places, _ in found] or [np.empty(0, dtype=np.int64)])
@@ -167,21 +184,18 @@ def nearest_many(
 def _neighbours(
     image_df: pd.DataFrame,
     embeddings: Embeddings,
-    before: dict[str, np.ndarray],
+    before: Mapping[str, np.ndarray | pd.Index],
     places: np.ndarray,
     similarities: np.ndarray,
 ) -> pd.DataFrame:
     """Return the frame of neighbours, the columns ``before`` in front."""
-    positions, paths = embeddings.positions[places], None
-    if "img_path" in image_df:
-        require_column(image_df, "img_path")  # once
-        paths = image_df["img_path"].iloc[positions].to_numpy()
+    positions = embeddings.positions[places]
     neighbours = pd.DataFrame(
         {
             **before,
             "index": image_df.index[positions],
             "cosine_similarity": similarities,
-            "img_path": paths,
+            "img_path": paths_at(image_df, positions),
         }
     )
     neighbours.attrs["left_out"] = len(image_df) - int(embeddings.have_direction().sum())
