@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 
 import pandas as pd
 
 from simlib.data_files import data_folder, restore_hint
-from simlib.listing import find_pictures
+from simlib.listing import survey
 
 SAMPLE_FOLDER = data_folder() / "sample"
 DIGIKALA = "masouduut94/digikala-color-classification"
@@ -20,7 +21,9 @@ CLOTHING_PICTURES = 3_781
 INSTEAD = "load_catalogue('sample') works offline."
 
 
-def load_catalogue(source: str | os.PathLike = "sample") -> pd.DataFrame:
+def load_catalogue(
+    source: str | os.PathLike[str] = "sample", follow_links: bool = False
+) -> pd.DataFrame:
     """Return a frame with one row for each picture of a catalogue.
 
     Parameters
@@ -33,6 +36,10 @@ def load_catalogue(source: str | os.PathLike = "sample") -> pd.DataFrame:
         (https://github.com/alexeygrigorev/clothing-dataset-small, CC0).
         Anything else is the path of a folder: every picture below it, recursively, is listed in
         the order of its name, and nothing is moved.
+    follow_links : bool
+        For a folder: list also the pictures that symlinks lead to outside of it, as in a snapshot
+        of the Hugging Face hub; each folder once. Otherwise a warning names these symlinks, since a
+        folder from elsewhere could so show any picture of this computer.
 
     Returns
     -------
@@ -45,12 +52,12 @@ def load_catalogue(source: str | os.PathLike = "sample") -> pd.DataFrame:
     Raises
     ------
     FileNotFoundError
-        If the folder does not exist or holds no picture.
+        If the folder does not exist or holds no picture; what was skipped is named.
     ConnectionError
         If a catalogue has to be downloaded and can't be: within five seconds where there is no
         network, and with the steps to get a token where Kaggle asks for one.
     ValueError
-        If what was downloaded is damaged or could do harm.
+        If what was downloaded is damaged or could do harm, or the folder's name is not Unicode.
 
     Examples
     --------
@@ -75,7 +82,7 @@ def load_catalogue(source: str | os.PathLike = "sample") -> pd.DataFrame:
             fetch_archive(CLOTHING, name, "The clothing catalogue", INSTEAD, CLOTHING_PICTURES)
         )
     # Absolute, so that the paths still hold when a notebook changes its folder.
-    return _folder(Path(source).expanduser().absolute())
+    return _folder(Path(source).expanduser().absolute(), follow_links)
 
 
 def _sample() -> pd.DataFrame:
@@ -90,15 +97,24 @@ def _sample() -> pd.DataFrame:
     return products
 
 
-def _folder(root: Path) -> pd.DataFrame:
+def _folder(root: Path, follow_links: bool = False) -> pd.DataFrame:
+    try:
+        str(root).encode()
+    except UnicodeEncodeError:
+        raise ValueError(
+            f"The name of the folder {str(root)!r} is not Unicode; rename it."
+        ) from None
     if not root.is_dir():
         raise FileNotFoundError(
             f"There is no folder {str(root)!r}. Give 'sample', 'digikala', 'clothing' or the path "
             "of a folder with pictures."
         )
-    paths = find_pictures(root)
+    paths, skipped = survey(root, follow_links)
     if not paths:
-        raise FileNotFoundError(f"Neither {str(root)!r} nor a folder below it holds a picture.")
+        nothing = f"Neither {str(root)!r} nor a folder below it holds a picture. {skipped}"
+        raise FileNotFoundError(nothing.strip())
+    if skipped:
+        warnings.warn(f"Below {str(root)!r} {skipped}", stacklevel=3)
     return pd.DataFrame(
         {
             "img_path": [str(path) for path in paths],

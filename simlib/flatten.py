@@ -2,33 +2,41 @@
 
 The whole plan is written to a manifest in the root, and to the disk, before the first file moves.
 A move keeps the file itself (no copy) and cannot replace another. So whenever the work is cut off,
-the manifest tells from what lies where how far it came: the next call goes on from there, or back.
+the manifest and what lies where tell how far it came: the next call goes on from there, or back.
+
+A manifest can come with a downloaded folder. It is trusted only to say which name a file of this
+folder shall have: nothing outside the root is reached, and nothing is removed because of it.
 """
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
 import stat
-import time
 import unicodedata
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, BinaryIO
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
+from simlib.moving import entry, move_file, restore_folder, status_of
+
 MANIFEST_NAME = ".simlib-moves.jsonl"
-"""The manifest in the root: a line of JSON for each move, removed folder and placeholder."""
+"""The manifest in the root: a line of JSON for each move and for each removed folder."""
 
 LOCK_TIMEOUT = 60.0
 """How long, in seconds, to wait for another process that works on the same folder."""
 
+_LOCK_NAME = ".simlib-moves.lock"
+_UNFINISHED = ".simlib-moves-unfinished-"  # begins the name of a manifest that is being written
+_LARGEST_MANIFEST = 2**30  # bytes: some 7 million moves
 _LONGEST_NAME = 255  # bytes; what the usual file systems allow
-_NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK}
+_LONGEST_PATH = 4096  # bytes
+_UNLINKED = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # for os.open
 
 _Record = dict[str, Any]  # a line of the manifest
 
@@ -36,39 +44,40 @@ _Record = dict[str, Any]  # a line of the manifest
 def move_to_root_folder(
     root_path: str | os.PathLike[str], cur_path: str | os.PathLike[str], dry_run: bool = False
 ) -> pd.DataFrame:
-    """Move every file below `cur_path` up into `root_path`; the emptied folders are removed.
+    """Move every file below ``cur_path`` up into ``root_path``; the emptied folders are removed.
 
-    A file is named by the path that it had (`red/1.jpg` becomes `red_1.jpg`), with a counter where
-    that name is taken, also by one that differs in case or in Unicode form only, since not every
-    disk tells these apart. No file is ever overwritten. Files that lie in the root already keep
-    their names. All regular files move, not only pictures; hidden files and folders stay where
-    they are (with the folders that hold them), and so do links, which are never followed, folders
-    that cannot be read, and files on another disk mounted there: of these a warning tells.
+    A file is named by the path that it had (``red/1.jpg`` becomes ``red_1.jpg``), with a counter
+    where that name is taken, also by one that differs in case or in Unicode form only, since not
+    every disk tells these apart. No file is ever overwritten. Files in the root already keep their
+    names. All regular files move, not only pictures; hidden files and folders stay where they are
+    (with the folders that hold them). So do symlinks, which are never followed, folders that
+    cannot be read, and files on another disk mounted there: of these a warning tells.
 
-    The moves are listed in `.simlib-moves.jsonl` in the root before they begin. Called again after
-    an interruption, this picks up where it was cut off; called on a flat folder, it does nothing.
-    `undo_move_to_root_folder` puts everything back.
+    The moves are listed in ``.simlib-moves.jsonl`` in the root before they begin. Called again
+    after an interruption, this picks up where it was cut off; called on a flat folder, it does
+    nothing. ``undo_move_to_root_folder`` puts everything back.
 
     Parameters
     ----------
     root_path : str or os.PathLike
         The folder that receives the files.
     cur_path : str or os.PathLike
-        The folder to empty: `root_path` itself, or one below it, which is then removed too.
+        The folder to empty: ``root_path`` itself, or one below it, which is then removed too.
     dry_run : bool
         Move nothing, write nothing, and return the same plan.
 
     Returns
     -------
     pandas.DataFrame
-        A row for each file moved by this call: `from` and `to`, relative to the root, with slashes.
+        A row for each file moved by this call: ``from`` and ``to``, relative to the root, with
+        slashes.
 
     Raises
     ------
     NotADirectoryError
         If one of the two is not a folder.
     ValueError
-        If `cur_path` does not lie in `root_path`, or the manifest was damaged by somebody.
+        If ``cur_path`` does not lie in ``root_path``, or the manifest is not one of simlib's.
     TimeoutError
         If another process works on the same folder for more than a minute.
     OSError
@@ -95,32 +104,28 @@ def move_to_root_folder(
     """
     root = _existing_folder(root_path, "root_path")
     cur = _below(root, _existing_folder(cur_path, "cur_path"))
-    records, left_alone = _plan(root, cur, _read_manifest(root))
-    if records and not dry_run:
-        with _locked_manifest(root) as manifest:
-            known = _parse(root, manifest)
-            _clear_placeholders(root, known)
-            records, left_alone = _plan(root, cur, known)  # another process may have been at work
-            written = {id(record) for record in known}
-            _append(manifest, [record for record in records if id(record) not in written])
+    moves, folders, left_alone = _plan(root, cur, _read_manifest(root))
+    if (moves or folders) and not dry_run:
+        with _locked(root):
+            known = _read_manifest(root)
+            moves, folders, left_alone = _plan(root, cur, known)  # another process may have acted
+            _write_manifest(root, known, moves + folders)
             done = []
-            for record in records:
-                if "from" in record:
-                    source, target = record["from"], record["to"]
-                    if (why := _move(root, source, target, manifest)) is None:
-                        done.append(record)
-                    else:
-                        left_alone.append((source, why))
+            for record in moves:
+                if (why := move_file(root, record["from"], record["to"])) is None:
+                    done.append(record)
                 else:
-                    with suppress(OSError):  # something stayed in it
-                        os.rmdir(os.path.join(root, record["folder"]))
-            records = done
+                    left_alone.append((record["from"], why))
+            for record in folders:
+                with suppress(OSError), entry(root, record["folder"]) as (name, parent):
+                    os.rmdir(name, dir_fd=parent)  # fails if something stayed in it
+            moves = done
     _warn(left_alone, "left where they are")
-    return _frame((record["from"], record["to"]) for record in records if "from" in record)
+    return _frame((record["from"], record["to"]) for record in moves)
 
 
 def undo_move_to_root_folder(root_path: str | os.PathLike[str]) -> pd.DataFrame:
-    """Put back everything that `move_to_root_folder` moved, and the folders that it removed.
+    """Put back everything that ``move_to_root_folder`` moved, and the folders that it removed.
 
     Works after interrupted calls, too, and can itself be interrupted and called again. Where the
     old place was taken in the meantime, the file stays where it is, a warning names it, and the
@@ -129,18 +134,18 @@ def undo_move_to_root_folder(root_path: str | os.PathLike[str]) -> pd.DataFrame:
     Parameters
     ----------
     root_path : str or os.PathLike
-        The root that was given to `move_to_root_folder`.
+        The root that was given to ``move_to_root_folder``.
 
     Returns
     -------
     pandas.DataFrame
-        A row for each file put back: `from` and `to`, relative to the root, with slashes. Empty if
-        there is nothing to put back.
+        A row for each file put back: ``from`` and ``to``, relative to the root, with slashes. Empty
+        if there is nothing to put back.
 
     Raises
     ------
     NotADirectoryError, ValueError, TimeoutError, OSError
-        As for `move_to_root_folder`.
+        As for ``move_to_root_folder``.
 
     Examples
     --------
@@ -150,40 +155,34 @@ def undo_move_to_root_folder(root_path: str | os.PathLike[str]) -> pd.DataFrame:
     0
     """
     root = _existing_folder(root_path, "root_path")
-    if not os.path.lexists(os.path.join(root, MANIFEST_NAME)):
-        return _frame([])
     restored: list[tuple[str, str]] = []
     conflicts: list[tuple[str, str]] = []
-    with _locked_manifest(root) as manifest:
-        records = _parse(root, manifest)
-        _clear_placeholders(root, records)
+    if not any(os.path.lexists(os.path.join(root, name)) for name in (MANIFEST_NAME, _LOCK_NAME)):
+        return _frame(restored)
+    with _locked(root):
+        records = _read_manifest(root)
         folders = [record for record in records if "folder" in record]
         for record in sorted(folders, key=lambda record: record["folder"].count("/")):
-            _make_folder(root, record["folder"])
+            restore_folder(root, record["folder"], record["mode"])
         kept = False
         for record in reversed(records):  # the last move first: later ones may rest on earlier ones
             if "from" not in record:
                 continue
             old, new = record["from"], record["to"]
-            status = _status(root, new)
-            if status is None:
-                if _status(root, old) is None:
+            there, back = status_of(root, new), status_of(root, old)
+            if there is None:
+                if back is None:
                     conflicts.append((new, "no longer there"))
-                continue
-            if _status(root, old) is not None and status.st_ino != record["inode"]:
-                continue  # the move never happened: the name was given to another file before
-            _make_folder(root, os.path.dirname(old))
-            why = _move(root, new, old, manifest)
-            if why is None:
+            elif back is not None and there.st_ino != record["inode"]:
+                pass  # the move never happened: the name was given to another file before
+            elif (why := move_file(root, new, old)) is None:
                 restored.append((new, old))
             else:
                 conflicts.append((new, why))
                 kept = True
-        for record in folders:
-            with suppress(OSError):
-                os.chmod(os.path.join(root, record["folder"]), record["mode"])
         if not kept:
-            manifest.truncate(0)
+            with suppress(FileNotFoundError):
+                os.unlink(os.path.join(root, MANIFEST_NAME))
     _warn(conflicts, "not put back")
     return _frame(restored)
 
@@ -196,7 +195,7 @@ def _existing_folder(path: str | os.PathLike[str], name: str) -> str:
 
 
 def _below(root: str, cur: str) -> str:
-    """`cur` relative to `root`, with slashes; empty for the root itself."""
+    """``cur`` relative to ``root``, with slashes; empty for the root itself."""
     below = "" if cur == root else os.path.relpath(cur, root).replace(os.sep, "/")
     if below.split("/")[0] == ".." or os.path.isabs(below):
         raise ValueError(f"cur_path must lie in root_path; {cur!r} is outside {root!r}.")
@@ -219,46 +218,43 @@ def _warn(files: list[tuple[str, str]], what: str) -> None:
 # The plan: what is to be done, worked out anew from the folder and the manifest on every call
 
 
-def _plan(root: str, cur: str, known: list[_Record]) -> tuple[list[_Record], list[tuple[str, str]]]:
-    """What is still to be done, and what will be left alone.
+def _plan(
+    root: str, cur: str, known: list[_Record]
+) -> tuple[list[_Record], list[_Record], list[tuple[str, str]]]:
+    """The moves and the removals of folders that are still to be done, and what is left alone.
 
-    Moves of the manifest that were never made come first and keep their names.
+    A file whose move is in the manifest but was never completed keeps the name planned for it.
     """
-    files, folders, left_alone = _scan(root, cur)
-    to_do = [record for record in known if "from" in record and _is_to_do(root, record)]
-    pending = list({record["from"]: record for record in reversed(to_do)}.values())[::-1]
-    taken = {_folded(name) for name in os.listdir(root)} | {_folded(r["to"]) for r in pending}
-    promised = {record["from"] for record in pending}
+    inodes, removals, left_alone = _scan(root, cur)
+    planned: dict[str, _Record] = {}
+    for record in known:
+        if (file := record.get("from")) in inodes and file not in planned:
+            there = status_of(root, record["to"])
+            if there is None or there.st_ino == record["inode"] == inodes[file]:
+                planned[file] = record
+    taken = {_folded(name) for name in os.listdir(root)}
+    taken |= {_folded(record["to"]) for record in planned.values()}
     moves = [
-        {"from": file, "to": _free_name(file, taken), "inode": inode}
-        for file, inode in files
-        if "/" in file and file not in promised
+        planned.get(file) or {"from": file, "to": _free_name(file, taken), "inode": inode}
+        for file, inode in inodes.items()
     ]
-    planned = {record["folder"]: record for record in known if "folder" in record}
-    removals = [planned.get(name, {"folder": name, "mode": mode}) for name, mode in folders]
-    return pending + moves + removals, left_alone
+    return moves, removals, left_alone
 
 
-def _is_to_do(root: str, record: _Record) -> bool:
-    """Whether a move of the manifest was never begun, or stopped half-way."""
-    old, new = _status(root, record["from"]), _status(root, record["to"])
-    return old is not None and (new is None or os.path.samestat(old, new))
+def _scan(root: str, cur: str) -> tuple[dict[str, int], list[_Record], list[tuple[str, str]]]:
+    """What lies below ``cur``, named from ``root`` on, each in a stable order.
 
-
-def _scan(
-    root: str, cur: str
-) -> tuple[list[tuple[str, int]], list[tuple[str, int]], list[tuple[str, str]]]:
-    """What lies below `cur`, relative to `root`, each list in a stable order.
-
-    The regular files with their inodes; the folders that will be empty without them, deepest first,
-    with their modes; what is left alone, and why.
+    The regular files in folders → their inodes; the folders that will be empty without them,
+    deepest first, with their modes; what is left alone, and why.
     """
-    files: list[tuple[str, int]] = []
-    folders: list[tuple[str, int]] = []
+    files: dict[str, int] = {}
+    folders: dict[str, int] = {}
     left_alone: list[tuple[str, str]] = []
     staying: set[str] = set()  # folders that hold something that stays, at whatever depth
 
-    def stays(folder: str) -> None:
+    def stays(folder: str, name: str = "", why: str = "") -> None:
+        if name:
+            left_alone.append((name, why))
         while folder and folder not in staying:
             staying.add(folder)
             folder = folder.rpartition("/")[0]
@@ -268,33 +264,27 @@ def _scan(
         folder = to_visit.pop()
         try:
             if folder:
-                mode = stat.S_IMODE(os.lstat(os.path.join(root, folder)).st_mode)
-                folders.append((folder, mode))
+                folders[folder] = stat.S_IMODE(os.lstat(os.path.join(root, folder)).st_mode)
             with os.scandir(os.path.join(root, folder)) as entries:
-                for entry in entries:
-                    name = f"{folder}/{entry.name}" if folder else entry.name
-                    if entry.name.startswith("."):
+                for found in entries:
+                    name = f"{folder}/{found.name}" if folder else found.name
+                    if found.name.startswith("."):
                         stays(folder)
-                    elif entry.is_symlink():
-                        stays(folder)
-                        left_alone.append((name, "a link"))
-                    elif entry.is_dir(follow_symlinks=False):
+                    elif found.is_symlink():
+                        stays(folder, name, "a symlink")
+                    elif found.is_dir(follow_symlinks=False):
                         to_visit.append(name)
-                    elif not entry.is_file(follow_symlinks=False):
-                        stays(folder)
-                        left_alone.append((name, "neither a file nor a folder"))
-                    elif status := _status(root, name):  # else it has just been removed
-                        files.append((name, status.st_ino))
+                    elif not found.is_file(follow_symlinks=False):
+                        stays(folder, name, "neither a file nor a folder")
+                    elif folder and (status := status_of(root, name)):  # else it is gone again
+                        files[name] = status.st_ino
         except FileNotFoundError:  # removed while we looked
-            folders = [known for known in folders if known[0] != folder]
+            folders.pop(folder, None)
         except OSError as error:
-            stays(folder)
-            left_alone.append((folder or ".", os.strerror(error.errno or 0)))
-    files.sort()
-    folders = [folder for folder in folders if folder[0] not in staying]
-    folders.sort(key=lambda folder: (-folder[0].count("/"), folder[0]))
-    left_alone.sort()
-    return files, folders, left_alone
+            stays(folder, folder or ".", os.strerror(error.errno or 0))
+    removable = sorted(folders.keys() - staying, key=lambda name: (-name.count("/"), name))
+    removals = [{"folder": name, "mode": folders[name]} for name in removable]
+    return dict(sorted(files.items())), removals, sorted(left_alone)
 
 
 def _folded(name: str) -> str:
@@ -303,253 +293,120 @@ def _folded(name: str) -> str:
 
 
 def _free_name(file: str, taken: set[str]) -> str:
-    """A name in the root for `red/1.jpg` that nothing there has, added to `taken`."""
+    """A name in the root for ``red/1.jpg`` that nothing there has, added to ``taken``."""
     stem, suffix = os.path.splitext(file.replace("/", "_"))
     if len(os.fsencode(suffix)) > 20:
         stem, suffix = stem + suffix, ""
-    count = 1
-    while True:
-        end = suffix if count == 1 else f"-{count}{suffix}"
-        if len(os.fsencode(stem + end)) > _LONGEST_NAME:
-            stem_hash = hashlib.sha256(os.fsencode(file)).hexdigest()[:12]
-            while len(os.fsencode(f"{stem}-{stem_hash}-00000000{suffix}")) > _LONGEST_NAME:
-                stem = stem[:-1]
-            stem = f"{stem}-{stem_hash}"
-        if _folded(stem + end) not in taken:
-            taken.add(_folded(stem + end))
-            return stem + end
+    longest = _LONGEST_NAME - len("-1234567")  # room for a counter
+    if len(os.fsencode(stem + suffix)) > longest:
+        mark = f"-{hashlib.sha256(os.fsencode(file)).hexdigest()[:12]}{suffix}"
+        while len(os.fsencode(stem + mark)) > longest:
+            stem = stem[:-1]
+        stem, suffix = os.path.splitext(stem + mark)
+    name, count = stem + suffix, 1
+    while _folded(name) in taken:
         count += 1
-
-
-# The moves
-
-
-def _status(root: str, name: str) -> os.stat_result | None:
-    try:
-        return os.lstat(os.path.join(root, name))
-    except OSError:  # not there, or not within reach
-        return None
-
-
-def _make_folder(root: str, name: str) -> None:
-    """Make a folder below the root; where that fails, the moves into it will, and say so."""
-    if os.path.realpath(os.path.join(root, name)) == os.path.join(root, *name.split("/")):
-        with suppress(OSError):
-            os.makedirs(os.path.join(root, name), exist_ok=True)
-
-
-def _move(root: str, source: str, target: str, manifest: BinaryIO) -> str | None:
-    """Move a file within the root, never onto another; None if it was, or why it was not."""
-    for name in (source, target):  # a folder on the way may have become a link out of the root
-        parent = os.path.dirname(os.path.join(root, name))
-        if os.path.realpath(parent) != os.path.normpath(parent):
-            return "a link stands in its way"
-    old, new = os.path.join(root, source), os.path.join(root, target)
-    try:
-        if os.name == "nt":
-            os.rename(old, new)  # there, this fails if the name is taken
-            return None
-        try:
-            os.link(old, new, follow_symlinks=False)
-        except FileExistsError:
-            if not os.path.samestat(os.lstat(old), os.lstat(new)):
-                return f"{target!r} exists"
-        except OSError as error:
-            if error.errno not in _NO_HARD_LINKS:
-                raise
-            _move_without_links(old, new, target, manifest)
-            return None
-        try:
-            os.unlink(old)
-        except OSError:
-            os.unlink(new)  # the folder of the old name is read-only: as it was
-            raise
-    except FileExistsError:
-        return f"{target!r} exists"
-    except OSError as error:
-        return "on another disk" if error.errno == errno.EXDEV else os.strerror(error.errno or 0)
-    return None
-
-
-def _move_without_links(old: str, new: str, target: str, manifest: BinaryIO) -> None:
-    """For disks without hard links (FAT): hold the name with an empty file, then rename onto it."""
-    _append(manifest, [{"placeholder": target}], sync=False)  # one a file: that would take long
-    os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
-    try:
-        os.replace(old, new)
-    except OSError:
-        os.unlink(new)
-        raise
-
-
-def _clear_placeholders(root: str, records: list[_Record]) -> None:
-    """Remove the empty files by which an interrupted move held a name."""
-    placeholders = {record["placeholder"] for record in records if "placeholder" in record}
-    for record in records:
-        if "from" not in record:
-            continue
-        old, new = _status(root, record["from"]), _status(root, record["to"])
-        if old is None or new is None or os.path.samestat(old, new):
-            continue
-        for name, status in ((record["to"], new), (record["from"], old)):
-            if name in placeholders and status.st_size == 0:
-                os.unlink(os.path.join(root, name))
-                break
+        name = f"{stem}-{count}{suffix}"
+    taken.add(_folded(name))
+    return name
 
 
 # The manifest
 
 
 @contextmanager
-def _locked_manifest(root: str) -> Iterator[BinaryIO]:
-    """The manifest, open and held by this process alone; removed at the end if it is empty."""
-    path = os.path.join(root, MANIFEST_NAME)
-    deadline = time.monotonic() + LOCK_TIMEOUT
-    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
-    for flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"):  # not every system has each
-        flags |= getattr(os, flag, 0)
-    while True:
-        try:
-            manifest = open(os.open(path, flags, 0o644), "r+b", buffering=0)
-        except OSError as error:
-            raise OSError(
-                error.errno,
-                f"Nothing was moved: the list of moves cannot be written "
-                f"({os.strerror(error.errno or 0)})",
-                path,
-            ) from error
-        try:
-            if _try_lock(manifest) and _is_at(manifest, path):
-                break
-        except BaseException:
-            manifest.close()
-            raise
-        manifest.close()
-        if time.monotonic() > deadline:
-            raise TimeoutError(
-                f"Another process has been working on {root!r} for {LOCK_TIMEOUT:.0f} seconds; "
-                "try again when it is done."
-            )
-        time.sleep(0.02)
-    empty = False
+def _locked(root: str) -> Iterator[None]:
+    """Keep other processes out, until this one ends, however it ends."""
+    from filelock import FileLock, Timeout
+
+    path = os.path.join(root, _LOCK_NAME)
     try:
-        with manifest:
-            try:
-                yield manifest
-            finally:
-                empty = os.fstat(manifest.fileno()).st_size == 0
-                if empty and os.name != "nt":
-                    os.unlink(path)
-    finally:
-        if empty and os.name == "nt":  # where an open file cannot be removed
-            with suppress(OSError):
-                os.unlink(path)
-
-
-def _try_lock(manifest: BinaryIO) -> bool:
-    """Lock a file; the system undoes it when the process ends, however it ends."""
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        import msvcrt
-
-        try:
-            manifest.seek(2**30)  # a byte far behind the text, which others may read meanwhile
-            msvcrt.locking(manifest.fileno(), msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-    try:
-        fcntl.flock(manifest, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _is_at(file: BinaryIO, path: str) -> bool:
-    """Whether an open file is still the one at `path`: another process may have removed it."""
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), os.lstat(path))
-    except FileNotFoundError:
-        return False
-
-
-def _append(manifest: BinaryIO, records: list[_Record], sync: bool = True) -> None:
-    """Write records, all or none; `sync` them to the disk to outlive a power cut, too."""
-    if not records:
-        return
-    text = "".join(json.dumps(record) + "\n" for record in records).encode()
-    size = os.fstat(manifest.fileno()).st_size
-    try:
-        while text:
-            text = text[manifest.write(text) :]
-        if sync:
-            os.fsync(manifest.fileno())
+        lock = FileLock(path, timeout=LOCK_TIMEOUT)
+        lock.acquire()
+    except Timeout:
+        raise TimeoutError(
+            f"Another process has been working on {root!r} for {LOCK_TIMEOUT:.0f} seconds; "
+            "try again when it is done."
+        ) from None
     except OSError as error:
-        manifest.truncate(size)
+        reason = os.strerror(error.errno or 0)
         raise OSError(
-            error.errno,
-            f"The move was stopped: the list of moves cannot be written "
-            f"({os.strerror(error.errno or 0)})",
+            error.errno, f"Nothing was moved: the folder cannot be locked ({reason})", path
         ) from error
+    try:
+        for name in os.listdir(root):
+            if name.startswith(_UNFINISHED):  # left by a process that was killed
+                with suppress(OSError):
+                    os.unlink(os.path.join(root, name))
+        yield
+    finally:
+        with suppress(OSError):  # while it is held: who waits for it then makes a new one
+            os.unlink(path)
+        lock.release()
 
 
 def _read_manifest(root: str) -> list[_Record]:
-    """The manifest as it stands, read without a lock; empty if there is none."""
+    """The records of the manifest; a last line that was cut short is none."""
     path = os.path.join(root, MANIFEST_NAME)
-    status = _status(root, MANIFEST_NAME)
-    if status is None:
+    if not os.path.lexists(path):
         return []
-    if not stat.S_ISREG(status.st_mode):
+    status = os.lstat(path)
+    if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST_MANIFEST:
         raise ValueError(f"{path!r} must be a file that simlib wrote; move it away and try again.")
-    with open(path, "rb") as manifest:
-        return _records(root, manifest.read())
-
-
-def _parse(root: str, manifest: BinaryIO) -> list[_Record]:
-    """The records of the locked manifest; a last line that was cut short is removed from it."""
-    manifest.seek(0)
-    text = manifest.read()
-    whole = text.rfind(b"\n") + 1
-    records = _records(root, text)
-    manifest.truncate(whole)
-    return records
-
-
-def _records(root: str, text: bytes) -> list[_Record]:
+    with open(path, "rb", opener=lambda path, flags: os.open(path, flags | _UNLINKED)) as manifest:
+        text = manifest.read(_LARGEST_MANIFEST)
     records = []
     for number, line in enumerate(text.split(b"\n")[:-1], start=1):
         try:
-            record = json.loads(line)
-            if not _is_sound(record):
+            record = json.loads(line.decode())
+            if not _is_sound(root, record):
                 raise ValueError
         except (ValueError, RecursionError):  # json's and Unicode's errors are ValueErrors, too
             raise ValueError(
-                f"Line {number} of {os.path.join(root, MANIFEST_NAME)!r} is not one that simlib "
-                "wrote. Nothing was moved; repair the line, or move the file away to start anew."
+                f"Line {number} of {path!r} is not one that simlib wrote. Nothing was moved; "
+                "repair the line, or move the file away to start anew."
             ) from None
         records.append(record)
     return records
 
 
-def _is_sound(record: Any) -> bool:
-    """Whether a line may be acted on: the manifest can come with a downloaded folder."""
+def _is_sound(root: str, record: Any) -> bool:
+    """Whether a line may be acted on, whoever wrote it."""
     if not isinstance(record, dict):
         return False
-    if set(record) == {"from", "to", "inode"}:
-        return (
-            _is_inside(record["from"])
-            and _is_inside(record["to"])
-            and "/" not in record["to"]
-            and isinstance(record["inode"], int)
-        )
     if set(record) == {"folder", "mode"}:
-        return _is_inside(record["folder"]) and record["mode"] in range(0o10000)
-    return set(record) == {"placeholder"} and _is_inside(record["placeholder"])
-
-
-def _is_inside(name: Any) -> bool:
-    """Whether this is a relative path that cannot lead out of the root, nor to a hidden file."""
-    if not isinstance(name, str) or "\0" in name or (os.name == "nt" and set(name) & set("\\:")):
+        mode = record["mode"]
+        return _is_inside(root, record["folder"]) and type(mode) is int and 0 <= mode <= 0o7777
+    if set(record) != {"from", "to", "inode"}:
         return False
-    return all(part and not part.startswith(".") for part in name.split("/"))
+    old, new, inode = record["from"], record["to"], record["inode"]
+    return (
+        _is_inside(root, old)
+        and _is_inside(root, new)
+        and "/" in old  # so that the two differ
+        and "/" not in new
+        and type(inode) is int
+        and 0 <= inode < 2**128
+    )
+
+
+def _is_inside(root: str, name: Any) -> bool:
+    """Whether this is a relative path that cannot lead out of the root, nor to a hidden file."""
+    if not isinstance(name, str) or "\0" in name:
+        return False
+    parts = name.split("/")
+    if os.name == "nt" and (set(name) & set("\\:") or any(p != p.rstrip(" .") for p in parts)):
+        return False  # Windows would take them for other names
+    if not all(part and not part.startswith(".") for part in parts):
+        return False
+    return len(os.fsencode(os.path.join(root, name))) < _LONGEST_PATH  # or a UnicodeEncodeError
+
+
+def _write_manifest(root: str, known: list[_Record], records: list[_Record]) -> None:
+    """Add what is new among ``records`` to the manifest, all or nothing, and to the disk."""
+    from simlib.storage.atomic import whole_file
+
+    lines = dict.fromkeys(json.dumps(record) for record in known + records)
+    refusal = "Nothing was moved: the list of moves cannot be written ({reason})"
+    with whole_file(Path(root), MANIFEST_NAME, _UNFINISHED, refusal) as manifest:
+        manifest.write("".join(line + "\n" for line in lines).encode())

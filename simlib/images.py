@@ -1,4 +1,4 @@
-"""Open a picture, or say in a sentence why not; find the pictures below a folder.
+"""Open a picture, or say why not.
 
 Every picture that simlib reads goes through :func:`load_image`. What it is given comes from
 downloads, phones and scanners, so nothing about a file is believed: not its suffix, not its header,
@@ -23,7 +23,7 @@ from PIL.GifImagePlugin import GifImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.PpmImagePlugin import PpmImageFile
-from PIL.TiffImagePlugin import TiffImageFile
+from PIL.TiffImagePlugin import COMPRESSION_INFO, ImageFileDirectory_v2, TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from simlib.arguments import require_count
@@ -52,7 +52,13 @@ _UPRIGHT = {  # the EXIF orientation → what turns the stored pixels upright
 }
 _EXIF_ORIENTATION = 0x0112
 _TIFF_BITS_PER_SAMPLE = 258
+_TIFF_COMPRESSION = 259
 _TIFF_PHOTOMETRIC = 262
+_TIFF_PLANAR = 284
+_TIFF_EXTRA_SAMPLES = 338
+_TIFF_SAMPLE_FORMAT = 339
+_TIFF_SUBSAMPLING = 530
+_TIFF_FORMATS = {1: "unsigned", 2: "signed", 3: "floating-point", 5: "complex", 6: "complex"}
 
 
 class ImageError(ValueError):
@@ -224,7 +230,12 @@ def _decode(file: IO[bytes], max_side: int) -> Image.Image:
     file.seek(0)
     # The plugin itself and not Image.open: that warns of large pictures, and warning filters are
     # shared by all threads; it also picks the plugin by its own, longer list of formats.
-    picture = plugin(file)
+    try:
+        picture = plugin(file)
+    except SyntaxError as error:
+        if plugin is TiffImageFile and (kind := _unknown_tiff(file, str(error))):
+            raise _Refused(kind) from error
+        raise
     _check_size(picture.size)
     if isinstance(picture, PngImageFile):
         picture.verify()  # the checksums, which load() leaves out: a half-fetched file may be whole
@@ -232,6 +243,7 @@ def _decode(file: IO[bytes], max_side: int) -> Image.Image:
         picture = plugin(file)
     if isinstance(picture, TiffImageFile):
         _check_rows(picture)
+        _check_tiff_kind(picture)
     if isinstance(picture, JpegImageFile):
         _check_scans(picture, file)
         if max(picture.size) > max_side:
@@ -368,6 +380,49 @@ def _check_rows(picture: TiffImageFile) -> None:
         )
 
 
+def _unknown_tiff(file: IO[bytes], said: str) -> str | None:
+    """What kind of TIFF it is, if Pillow refused it (and ``said`` so) for its kind alone."""
+    file.seek(0)
+    tags = ImageFileDirectory_v2(file.read(8))
+    file.seek(tags.next)
+    tags.load(file)
+    known = tags.get(_TIFF_COMPRESSION, 1) in COMPRESSION_INFO and tags.get(_TIFF_PLANAR) != 2
+    return None if known and "unknown pixel mode" not in said else _tiff_kind(tags)
+
+
+def _check_tiff_kind(picture: TiffImageFile) -> None:
+    """Refuse the kinds of TIFF that Pillow takes for others, and would open as noise."""
+    tags = picture.tag_v2
+    bits = tags.get(_TIFF_BITS_PER_SAMPLE, (1,))
+    in_planes = tags.get(_TIFF_PLANAR) == 2 and len(bits) > 1
+    sound_planes = (
+        picture.mode in ("RGB", "RGBA", "CMYK")
+        and set(bits) == {8}
+        and tags.get(_TIFF_EXTRA_SAMPLES, (2,)) == (2,)
+    )
+    subsampled = (
+        picture.mode == "YCbCr"
+        and tags.get(_TIFF_COMPRESSION, 1) == 1
+        and tags.get(_TIFF_SUBSAMPLING, (2, 2)) != (1, 1)
+    )
+    if (in_planes and not sound_planes) or subsampled:
+        raise _Refused(_tiff_kind(tags))
+
+
+def _tiff_kind(tags: ImageFileDirectory_v2) -> str:
+    bits = tags.get(_TIFF_BITS_PER_SAMPLE, (1,))
+    formats = tags.get(_TIFF_SAMPLE_FORMAT, (1,))
+    kind = _TIFF_FORMATS.get(formats[0], "untyped")
+    details = [
+        f"{len(bits)} channel{'s' * (len(bits) > 1)} of {bits[0]} bits, {kind}",
+        f"photometric interpretation {tags.get(_TIFF_PHOTOMETRIC, 0)}",
+        f"compression {tags.get(_TIFF_COMPRESSION, 1)}",
+    ]
+    if tags.get(_TIFF_PLANAR) == 2:
+        details.append("in separate planes")
+    return f"it is a kind of TIFF that is not read ({'; '.join(details)}); save it as 8-bit RGB"
+
+
 def _orientation(picture: Image.Image) -> int:
     try:
         return picture.getexif().get(_EXIF_ORIENTATION, 1)
@@ -376,10 +431,12 @@ def _orientation(picture: Image.Image) -> int:
 
 
 def _to_rgb(picture: Image.Image, head: bytes) -> Image.Image:
-    if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
+    if picture.mode in ("I", "F") or picture.mode.startswith("I;16") or _stored_as(picture):
         picture = _to_8_bit(picture)
     elif picture.format == "PNG" and picture.mode in ("L", "RGB"):
         _scale_transparent_colour(picture, bits=head[24])
+    if picture.mode == "La":  # multiplied by its alpha, and not convertible in one step
+        picture = picture.convert("LA")
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
         white = Image.new("RGB", picture.size, "white")
@@ -409,7 +466,7 @@ def _to_8_bit(picture: Image.Image) -> Image.Image:
     if picture.mode.startswith("I;16"):
         if tags.get(_TIFF_BITS_PER_SAMPLE) == (12,):
             white = 4095.0
-    elif picture.mode == "F" or tags:  # (16-bit PPM, and PNG in older Pillow, are of mode I)
+    elif picture.mode in ("F", "L") or tags:  # (16-bit PPM, and PNG in older Pillow, are of mode I)
         low, white = _black_and_white(picture)
     grey = np.empty((picture.height, picture.width), dtype=np.uint8)
     for rows, values in _strips(picture):
@@ -429,10 +486,22 @@ def _to_8_bit(picture: Image.Image) -> Image.Image:
 def _strips(picture: Image.Image) -> Iterator[tuple[slice, np.ndarray]]:
     """The values of a picture some rows at a time, which takes a fraction of the memory."""
     step = max(1, 2**20 // picture.width)
+    stored_as = _stored_as(picture)
     for top in range(0, picture.height, step):
         bottom = min(top + step, picture.height)
         strip = np.asarray(picture.crop((0, top, picture.width, bottom)))  # uint16, int32, float32
-        yield slice(top, bottom), strip
+        yield slice(top, bottom), strip.view(stored_as) if stored_as else strip
+
+
+def _stored_as(picture: Image.Image) -> type[np.uint32 | np.int8] | None:
+    """The type of a TIFF's values where Pillow takes their bits for another type's."""
+    if isinstance(picture, TiffImageFile):
+        kind = picture.tag_v2.get(_TIFF_SAMPLE_FORMAT, (1,))
+        if picture.mode == "I" and kind == (1,):
+            return np.uint32
+        if picture.mode == "L" and kind == (2,):
+            return np.int8
+    return None
 
 
 def _black_and_white(picture: Image.Image) -> tuple[float, float]:

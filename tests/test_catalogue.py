@@ -79,3 +79,93 @@ def test_every_picture_of_the_sample_is_there_and_described():
 def test_the_photos_have_their_ten_classes(photos):
     image_df = simlib.load_catalogue(photos / "validation")
     assert image_df["category"].nunique() == 10 and len(image_df) == 341
+
+
+# Symlinks and names that are not Unicode
+
+
+def names(image_df, root):
+    return [os.path.relpath(path, root).replace(os.sep, "/") for path in image_df["img_path"]]
+
+
+@pytest.fixture
+def snapshot(tmp_path):
+    """A dataset as the Hugging Face hub keeps it: names in one folder, contents in another."""
+    blobs, snapshot = tmp_path / "blobs", tmp_path / "snapshots" / "0123abcd"
+    (snapshot / "red").mkdir(parents=True)
+    for number, path in enumerate(draw_pictures(blobs, 3)):
+        os.rename(path, blobs / f"sha{number}")
+        os.symlink(f"../../../blobs/sha{number}", snapshot / "red" / f"{number}.png")
+    return snapshot
+
+
+def test_a_folder_of_nothing_but_symlinks_is_an_error_that_names_them_and_the_way(snapshot):
+    with pytest.raises(FileNotFoundError) as caught:
+        simlib.load_catalogue(snapshot)
+    said = str(caught.value)
+    assert "3 symlinks were not followed: 'red/0.png' → '../../../blobs/sha0'; " in said
+    assert "load_catalogue(folder, follow_links=True)" in said
+    image_df = simlib.load_catalogue(snapshot, follow_links=True)
+    assert names(image_df, snapshot) == ["red/0.png", "red/1.png", "red/2.png"]
+    assert image_df["category"].tolist() == ["red"] * 3
+    assert simlib.load_image(image_df["img_path"][2]).size == (24, 16)
+
+
+def test_symlinks_that_lead_out_are_counted_and_named_in_one_warning(folder, tmp_path):
+    draw_pictures(tmp_path / "outside", 12)
+    for number in range(12):
+        os.symlink(tmp_path / "outside" / f"{number:03}.png", folder / f"linked {number}.png")
+    os.symlink(tmp_path / "outside", folder / "more")
+    os.symlink("nowhere.png", folder / "broken.png")
+    os.symlink("001.png", folder / "blue" / "again.png")  # inside: listed, as before
+    os.symlink("red", folder / "same as red")  # listed in its own place
+    os.symlink("nowhere.txt", folder / "no picture.txt")
+    with pytest.warns(UserWarning) as heard:
+        image_df = simlib.load_catalogue(folder)
+    assert len(image_df) == 9 and len(heard) == 1 and heard[0].filename == __file__
+    assert "14 symlinks were not followed: " in str(heard[0].message)
+    assert "; and 4 more. To follow them" in str(heard[0].message)
+    with pytest.warns(
+        UserWarning, match="1 symlink was not followed: 'broken.png' → 'nowhere.png'.$"
+    ):
+        image_df = simlib.load_catalogue(folder, follow_links=True)
+    assert len(image_df) == 9 + 12 + 12
+
+
+def test_a_symlink_to_a_hidden_folder_is_named_since_it_is_listed_nowhere_else(folder):
+    draw_pictures(folder / ".store" / "green", 2)
+    os.symlink(".store/green", folder / "green")
+    with pytest.warns(UserWarning, match="1 symlink was not followed: 'green'"):
+        assert len(simlib.load_catalogue(folder)) == 8
+    assert len(simlib.load_catalogue(folder, follow_links=True)) == 10
+
+
+def test_cycles_of_symlinks_end_and_each_folder_is_listed_once(folder, tmp_path):
+    draw_pictures(tmp_path / "outside" / "inner", 2)
+    os.symlink(tmp_path, folder / "a folder above")  # which holds the folder itself
+    os.symlink("..", folder / "red" / "up")
+    os.symlink(tmp_path / "outside", folder / "out")
+    os.symlink(tmp_path / "outside", folder / "out again")
+    os.symlink(tmp_path / "outside", tmp_path / "outside" / "inner" / "round")
+    os.symlink(folder, tmp_path / "outside" / "back")
+    for name in ("x", "y"):  # two ways at each step: 2**30 paths, if each were walked
+        os.symlink(tmp_path / "outside", tmp_path / "outside" / name)
+    image_df = simlib.load_catalogue(folder, follow_links=True)
+    assert len(image_df) == len({os.path.realpath(path) for path in image_df["img_path"]}) == 10
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a disk that stores such names")
+def test_names_that_are_not_unicode_are_named_and_skipped(folder):
+    bytes_folder = os.fsencode(folder)
+    draw_pictures(folder, 1)
+    for name in (b"caf\xe9.png", b"caf\xe9/1.png"):
+        path = os.path.join(bytes_folder, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write((folder / "000.png").read_bytes())
+    with pytest.warns(UserWarning, match=r"2 could not be listed.*caf\\\\xe9.png'.*not Unicode"):
+        image_df = simlib.load_catalogue(folder)
+    assert len(image_df) == 8
+    for name in (os.path.join(bytes_folder, b"caf\xe9"),):
+        with pytest.raises(ValueError, match="is not Unicode; rename it"):
+            simlib.load_catalogue(os.fsdecode(name))

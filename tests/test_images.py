@@ -404,8 +404,153 @@ def test_a_very_long_picture_opens(size, format, tmp_path):
 
 @pytest.mark.parametrize("side", [0, -1, 2.5, None])
 def test_a_senseless_size_is_refused_in_a_sentence(side):
-    with pytest.raises(ValueError, match=f"max_pixels_side is {side!r}; expected is a whole"):
+    with pytest.raises(ValueError, match=f"max_pixels_side={side!r} is not a whole"):
         load_image("shoe.jpg", max_pixels_side=side)
+
+
+# Every kind of TIFF: right, or refused as a kind that is not read; never noise, never "damaged"
+
+
+def tiff(order, values, photometric, kind=1, extra=None, planes=False, **more_tags):
+    """An uncompressed TIFF of one row; ``values`` are ``(channels, width)``."""
+    values = np.array(values)
+    values = values.astype(values.dtype.newbyteorder(order))
+    channels, width = values.shape
+    strips = list(values) if planes else [values.T]
+    strips = [np.ascontiguousarray(strip).tobytes() for strip in strips]
+    short, long = ("H", 3), ("I", 4)
+    tags = {
+        256: (long, [width]),
+        257: (long, [1]),
+        258: (short, [values.itemsize * 8] * channels),
+        259: (short, [more_tags.get("compression", 1)]),
+        262: (short, [photometric]),
+        273: (long, [0] * len(strips)),
+        277: (short, [channels]),
+        278: (long, [1]),
+        279: (long, [len(strip) for strip in strips]),
+        284: (short, [2 if planes else 1]),
+        339: (short, [kind] * channels),
+    }
+    for tag, content in ((338, extra and [extra]), (320, more_tags.get("colours"))):
+        if content:
+            tags[tag] = (short, content)
+    if "subsampling" in more_tags:
+        tags[530] = (short, more_tags["subsampling"])
+    start = 8 + 2 + 12 * len(tags) + 4
+    sizes = [struct.calcsize(order + of * len(content)) for (of, _), content in tags.values()]
+    at = start + sum(size for size in sizes if size > 4)
+    for number, strip in enumerate(strips):
+        tags[273][1][number] = at
+        at += len(strip)
+    entries, tail = b"", b""
+    for tag, ((of, code), content) in sorted(tags.items()):
+        packed = struct.pack(order + of * len(content), *content)
+        entries += struct.pack(order + "HHI", tag, code, len(content))
+        if len(packed) > 4:
+            entries += struct.pack(order + "I", start + len(tail))
+            tail += packed
+        else:
+            entries += packed.ljust(4, b"\0")
+    head = {"<": b"II*\0", ">": b"MM\0*"}[order] + struct.pack(order + "IH", 8, len(tags))
+    return head + entries + bytes(4) + tail + b"".join(strips)
+
+
+def grey_of(*values):
+    return [(value,) * 3 for value in values]
+
+
+def u1(*channels):
+    return np.array(channels, dtype="u1")
+
+
+def u2(*channels):
+    return np.array(channels, dtype="u2") * 257
+
+
+NOT_READ = "it is a kind of TIFF that is not read"
+RED_AND_GREEN = u1([255, 0], [0, 128], [10, 0])
+RED_TWICE = u1([255, 255], [0, 0], [0, 0], [255, 128])  # the second of them half transparent
+RED_PALETTE = [0, 65535, *[0] * 254, *[0] * 512]
+TIFFS = {  # the arguments of tiff(), and the colours that come of it, or why none do
+    "uint32": (([np.array([0, 2**31, 2**32 - 1], "u4")], 1), grey_of(0, 128, 255)),
+    "uint32 in [0, 255]": (([np.array([0, 100, 255], "u4")], 1), grey_of(0, 100, 255)),
+    "uint32 in [0, 65535]": (([np.array([0, 25700, 65535], "u4")], 1), grey_of(0, 100, 255)),
+    "int32": (([np.array([-(2**31), 0, 2**31 - 1], "i4")], 1, 2), grey_of(0, 128, 255)),
+    "int16": (([np.array([-(2**15), 0, 2**15 - 1], "i2")], 1, 2), grey_of(0, 128, 255)),
+    "int8": (([np.array([-128, 0, 127], "i1")], 1, 2), grey_of(0, 128, 255)),
+    "int8 in [0, 127]": (([np.array([0, 50, 127], "i1")], 1, 2), grey_of(0, 50, 127)),
+    "uint16": ((u2([0, 100, 255]), 1), grey_of(0, 100, 255)),
+    "float32": (([np.array([0, 0.5, 1], "f4")], 1, 3), grey_of(0, 128, 255)),
+    "float32, white is 0": (([np.array([0, 0.5, 1], "f4")], 0, 3), grey_of(255, 127, 0)),
+    "uint8, white is 0": ((u1([0, 100, 255]), 0), grey_of(255, 155, 0)),
+    "float64": (([np.array([0, 0.5, 1], "f8")], 1, 3), "1 channel of 64 bits, floating-point"),
+    "float16": (([np.array([0, 0.5, 1], "f2")], 1, 3), "1 channel of 16 bits, floating-point"),
+    "uint64": (([np.array([0, 1, 2], "u8")], 1), "1 channel of 64 bits, unsigned"),
+    "int64": (([np.array([0, 1, 2], "i8")], 1, 2), "1 channel of 64 bits, signed"),
+    "complex": (([np.array([0, 1], "c8")], 1, 6), "1 channel of 64 bits, complex"),
+    "uint32, white is 0": (([np.array([0, 1], "u4")], 0), "interpretation 0"),
+    "int8, white is 0": (([np.array([0, 1], "i1")], 0, 2), "interpretation 0"),
+    "uint8 of no stated type": ((u1([0, 1]), 1, 4), "untyped"),
+    "LA8": ((u1([0, 0], [255, 128]), 1, 1, 2), grey_of(0, 127)),
+    "LA8, multiplied by alpha": ((u1([0, 128], [255, 128]), 1, 1, 1), grey_of(0, 255)),
+    "LA16": ((u2([0, 0], [255, 128]), 1, 1, 2), "2 channels of 16 bits"),
+    "LA8 in planes": ((u1([0, 0], [255, 128]), 1, 1, 2, True), "in separate planes"),
+    "RGB8": ((RED_AND_GREEN, 2), [(255, 0, 10), (0, 128, 0)]),
+    "RGB8 in planes": ((RED_AND_GREEN, 2, 1, None, True), [(255, 0, 10), (0, 128, 0)]),
+    "RGB16": ((u2(*RED_AND_GREEN), 2), [(255, 0, 10), (0, 128, 0)]),
+    "RGB16 in planes": ((u2(*RED_AND_GREEN), 2, 1, None, True), "in separate planes"),
+    "RGB32": ((RED_AND_GREEN.astype("u4"), 2), "3 channels of 32 bits, unsigned"),
+    "RGB float": (((RED_AND_GREEN / 255).astype("f4"), 2, 3), "3 channels of 32 bits, floating"),
+    "RGB int8": ((RED_AND_GREEN.astype("i1"), 2, 2), "3 channels of 8 bits, signed"),
+    "RGBA8": ((RED_TWICE, 2, 1, 2), [RED, (255, 127, 127)]),
+    "RGBA8 in planes": ((RED_TWICE, 2, 1, 2, True), [RED, (255, 127, 127)]),
+    "RGBA8, multiplied by alpha": ((u1([128], [0], [0], [128]), 2, 1, 1), [(255, 127, 127)]),
+    "RGBA8, multiplied, in planes": ((RED_TWICE, 2, 1, 1, True), "in separate planes"),
+    "RGBA16": ((u2(*RED_TWICE), 2, 1, 2), [RED, (255, 127, 127)]),
+    "RGBA16 in planes": ((u2(*RED_TWICE), 2, 1, 2, True), "in separate planes"),
+    "palette": ((u1([1, 0]), 3), [RED, (0, 0, 0)]),
+    "palette with alpha": ((u1([1, 1], [255, 128]), 3, 1, 2), [RED, (255, 127, 127)]),
+    "palette with alpha, multiplied": ((u1([1, 1], [255, 128]), 3, 1, 1), "interpretation 3"),
+    "palette of 65536 colours": ((np.array([[1, 0]], "u2"), 3), "1 channel of 16 bits"),
+    "CMYK8": ((u1([0], [255], [255], [0]), 5), [RED]),
+    "CMYK8 in planes": ((u1([0], [255], [255], [0]), 5, 1, None, True), [RED]),
+    "CMYK16": ((u2([0], [255], [255], [0]), 5), [RED]),
+    "CMYK16 in planes": ((u2([0], [255], [255], [0]), 5, 1, None, True), "in separate planes"),
+    "CMYK float": ((np.array([[0], [1], [1], [0]], "f4"), 5, 3), "4 channels of 32 bits, floating"),
+    "CMYK with alpha": ((u1([0], [255], [255], [0], [128]), 5, 1, 2), "5 channels of 8 bits"),
+    "CIELAB of an ICC profile": ((u1([136], [80], [67]), 9), "photometric interpretation 9"),
+    "a mask": ((u1([0, 255]), 4), "photometric interpretation 4"),
+}
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("kind", TIFFS)
+def test_a_tiff_of_any_kind_is_right_or_named_as_a_kind_that_is_not_read(kind, order):
+    arguments, expected = TIFFS[kind]
+    more = {"colours": RED_PALETTE} if kind.startswith("palette") else {}
+    content = tiff(order, *arguments, **more)
+    if isinstance(expected, str):
+        with pytest.raises(ImageError, match=f"{NOT_READ}.*{expected}"):
+            decode_image(content, "scan.tif")
+    elif order == ">" and kind.startswith("uint32"):  # Pillow knows it only as little-endian
+        with pytest.raises(ImageError, match=NOT_READ):
+            decode_image(content, "scan.tif")
+    else:
+        picture = decode_image(content, "scan.tif")
+        assert [picture.getpixel((x, 0)) for x in range(picture.width)] == expected
+
+
+def test_a_tiff_of_ycbcr_is_right_or_refused():
+    content = tiff("<", u1([76], [85], [255]), 6, subsampling=[1, 1])
+    assert decode_image(content, "scan.tif").getpixel((0, 0)) == (254, 0, 0)
+    with pytest.raises(ImageError, match=NOT_READ):
+        decode_image(tiff("<", u1([76], [85], [255]), 6, subsampling=[2, 1]), "scan.tif")
+
+
+def test_a_tiff_of_an_unknown_compression_is_a_kind_that_is_not_read():
+    with pytest.raises(ImageError, match=f"{NOT_READ}.*compression 34887"):
+        decode_image(tiff("<", u1([1]), 1, compression=34887), "scan.tif")
 
 
 # Pictures cut short or damaged
@@ -738,6 +883,7 @@ def test_pictures_are_found_at_every_depth_in_a_stable_order(tmp_path, monkeypat
     assert [str(path) for path in find_pictures(".")] == expected
 
 
+@pytest.mark.filterwarnings("ignore:Below .* symlinks were not followed")
 def test_links_are_followed_neither_in_circles_nor_out_of_the_folder(tmp_path):
     root = tmp_path / "root"
     touch(tmp_path, "root/a/1.jpg", "outside/2.jpg", "root2/3.jpg")
