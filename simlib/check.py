@@ -8,6 +8,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
+__all__ = ["Finding", "findings"]
+
 
 class Finding(NamedTuple):
     """One thing that was looked for: its state, or the command that mends it."""
