@@ -61,11 +61,9 @@ def trespasses(code: str) -> Iterator[str]:
 
 
 def code_of(notebook: Path) -> str:
-    cells = [
-        cell for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "code"
-    ]
-    # Without the magic commands, which are no Python.
-    return "\n".join(TransformerManager().transform_cell(cell.source) for cell in cells)
+    cells = nbformat.read(notebook, as_version=4).cells
+    sources = [cell.source for cell in cells if cell.cell_type == "code"]
+    return "\n".join(map(TransformerManager().transform_cell, sources))  # magics become Python
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)

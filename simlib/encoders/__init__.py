@@ -6,6 +6,8 @@ from importlib import import_module
 
 from simlib.encoders.base import Encoder
 
+__all__ = ["load_encoder"]
+
 _CLASS_OF = {
     "pixels": ("pixels", "PixelsEncoder"),
     "towhee": ("towhee_cnn", "TowheeEncoder"),

@@ -25,6 +25,8 @@ from simlib.networks.device import choose_device
 if TYPE_CHECKING:
     import torch
 
+__all__ = ["Classifier", "TowheeEncoder", "image_embedding_pipeline"]
+
 PIPELINE, BATCH_PIPELINE = "image-embedding", "image-embedding-batch"
 RESNET50 = ("timm/resnet50.a1_in1k", "model.safetensors")
 
