@@ -270,9 +270,9 @@ def _convert(network: torch.nn.Module, picture: np.ndarray) -> tuple[bytes, byte
     network = network.eval().to("cpu", memory_format=torch.contiguous_format)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch warns of what depends on the shape, which is fixed
-        model = openvino.convert_model(
-            network, example_input=torch.from_numpy(picture[None]), input=[1, *picture.shape]
-        )
+        # Traced here: OpenVINO would trace it twice, to compare, which takes as long once more.
+        traced = torch.jit.trace(network, torch.from_numpy(picture[None]), check_trace=False)
+        model = openvino.convert_model(traced, input=[1, *picture.shape])
     with tempfile.TemporaryDirectory() as folder:
         openvino.save_model(model, Path(folder, "model.xml"), compress_to_fp16=False)
         return Path(folder, "model.xml").read_bytes(), Path(folder, "model.bin").read_bytes()
