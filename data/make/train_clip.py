@@ -101,7 +101,7 @@ class Pictures:
 
 
 class Projections(nn.Module):
-    """All that is learned: see :func:`simlib.networks.clip_compact.build_model`."""
+    """All that is learned: see :mod:`simlib.networks.clip_compact`."""
 
     def __init__(
         self,
