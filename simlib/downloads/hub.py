@@ -13,9 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from simlib.downloads.http import fetch_file, in_a_line, only_here, require_network
+from simlib.downloads.http import fetch_file, in_a_line, require_network
 from simlib.home import home_folder
 from simlib.networks.model_folder import is_model_file
+from simlib.storage.locks import exclusive
 
 INSTEAD = "Or use weights='compact', which works offline."
 ANSWER_SECONDS = 5
@@ -79,7 +80,7 @@ def hub_folder(repo_id: str) -> Path:
     folder = home_folder() / "models" / _one_name(repo_id)
     if folder.is_dir():
         return folder
-    with only_here(folder, _title(repo_id)):
+    with exclusive(folder, _title(repo_id)):
         if not folder.is_dir():
             unfinished = folder.with_name(f"{folder.name}.unfinished")
             _fetch(repo_id, unfinished, _is_part_of_a_model)
@@ -136,7 +137,7 @@ def _fetch(repo_id: str, folder: Path, is_wanted: Callable[[str], bool]) -> None
         )  # fmt: skip
 
 
-def _listed(repo_id: str) -> tuple[str, list[_HubFile]]:
+def _listed(repo_id: str) -> tuple[str | None, list[_HubFile]]:
     """Return the newest commit of a repository and its files."""
     from huggingface_hub import HfApi, constants, hf_hub_url
 
