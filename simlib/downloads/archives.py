@@ -24,12 +24,12 @@ MOST_MEMBERS = 500_000
 LARGEST_HEADER = 2**20
 """The longest stretch (in bytes) that is read at once: longer names than that are an attack."""
 
-_A_NAMES_FAULT = {errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EILSEQ,
+NAME_ERRORS = {errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EILSEQ,
                   errno.EINVAL}  # fmt: skip
 
 
 def unpack(archive: str | os.PathLike[str], folder: str | os.PathLike[str]) -> None:
-    """Unpack a ``.tar.gz`` or ``.zip`` into a new folder, whole or not at all.
+    """Unpack a ``.tar.gz`` or ``.zip`` into a new folder, all of it or nothing.
 
     Parameters
     ----------
@@ -85,9 +85,34 @@ def unpack(archive: str | os.PathLike[str], folder: str | os.PathLike[str]) -> N
         raise ValueError(" ".join(str(error).split()) or type(error).__name__) from error
     except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
-        if isinstance(error, OSError) and error.errno in _A_NAMES_FAULT:
+        if isinstance(error, OSError) and error.errno in NAME_ERRORS:
             raise ValueError(f"a name in it can't be used here ({error.strerror})") from error
         raise
+
+
+def require_harmless(folder: Path) -> None:
+    """Raise a ValueError unless a folder that another unpacked holds only files, not too many.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> (folder / "link.jpg").symlink_to("/etc/passwd")
+    >>> require_harmless(folder)
+    Traceback (most recent call last):
+    ValueError: 'link.jpg' is neither a file nor a folder
+    """
+    count = size = 0
+    for path in folder.rglob("*"):
+        status = path.lstat()
+        count, size = count + 1, size + status.st_size
+        if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+            name = path.relative_to(folder).as_posix()
+            raise ValueError(f"{name!r} is neither a file nor a folder")
+        if count > MOST_MEMBERS:
+            raise ValueError(f"it has more than {MOST_MEMBERS:,} members")
+        if size > LARGEST_CONTENT:
+            raise ValueError(f"it unpacks to more than {LARGEST_CONTENT:,} bytes")
 
 
 def _inside(folder: Path, name: str) -> Path:

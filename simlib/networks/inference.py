@@ -6,13 +6,12 @@ bfloat16 for the processors that do, which doubles its speed. Pictures go in one
 each thread, so that what passes between the layers stays in the processor's cache: for
 EfficientNet-Lite0 that is twice as fast as batches of 32, twice ONNX Runtime at its best, and seven
 times torch (all in float32, on two cores; ``benchmarks/`` has the figures). A picture's result does
-not hang on its batch, either.
+not depend on its batch, either.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 import sys
 import tempfile
 import threading
@@ -28,6 +27,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simlib.home import home_folder
+from simlib.storage.atomic import atomic_write
 
 if TYPE_CHECKING:
     import torch
@@ -248,7 +248,7 @@ def _converted(name: str, origin: str, build: Callable[[], torch.nn.Module], pic
         except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
             reason = " ".join(str(error).split())[:200]
             warnings.warn(
-                f"The converted network {path} can't be read ({reason}); it is made anew.",
+                f"The converted network {path} can't be read ({reason}); it is converted again.",
                 stacklevel=4,
             )
         xml, weights = _convert(build(), picture)
@@ -284,13 +284,13 @@ def _read_kept(path: Path) -> tuple[bytes, bytes]:
 
 
 def _keep(path: Path, xml: bytes, weights: bytes) -> None:
-    """Write both into one file that is whole or absent; of several processes the last one wins."""
-    parts = {"xml": np.frombuffer(xml, np.uint8), "weights": np.frombuffer(weights, np.uint8)}
+    """Keep both in one file, atomically; of several processes the last one wins."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as folder:
-            np.savez(Path(folder, path.name), **parts)
-            os.replace(Path(folder, path.name), path)
+        with atomic_write(path.parent, path.name) as file:
+            np.savez(
+                file, xml=np.frombuffer(xml, np.uint8), weights=np.frombuffer(weights, np.uint8)
+            )
     except OSError as error:
         warnings.warn(
             f"The converted network is not kept in {path} ({error}); the next run will convert it "

@@ -223,8 +223,8 @@ def plain_frame(opened: pq.ParquetFile, root: Path, start: int) -> pd.DataFrame:
 def file_of_shards(
     folder: Path, name: str | Callable[[Path], str]
 ) -> AbstractContextManager[IO[bytes]]:
-    """A file of the shards to write; see :func:`simlib.storage.atomic.whole_file`."""
-    return atomic.whole_file(folder, name, UNFINISHED, CANT_WRITE)
+    """A file of the shards to write; see :func:`simlib.storage.atomic.atomic_write`."""
+    return atomic.atomic_write(folder, name, UNFINISHED, CANT_WRITE)
 
 
 class Manifest:

@@ -28,6 +28,7 @@ from simlib.networks.simclr_resnet import (
     third_stage,
 )
 from simlib.progress import progress_bar
+from simlib.storage.atomic import atomic_write
 from simlib.storage.hashing import sha256_of
 
 
@@ -227,7 +228,8 @@ def train(
 
     weights = folder / "simclr.safetensors"
     whitening = _whitening(module.averaged.module, pixels)
-    training.save_whole(weights, lambda path: _save(module, whitening, settings, path))
+    with atomic_write(folder, weights.name) as file:
+        file.write(_as_safetensors(module, whitening, settings))
     return weights
 
 
@@ -317,9 +319,9 @@ def _whitening(network, pixels) -> dict:
     return {"weight": weight.float().contiguous(), "bias": -(weight @ mean).float()}
 
 
-def _save(module, whitening: dict, settings: dict, path: Path) -> None:
-    """Write the averaged network and the whitening; matrices in half precision."""
-    from safetensors.torch import save_file
+def _as_safetensors(module, whitening: dict, settings: dict) -> bytes:
+    """Return a file of the averaged network and the whitening; matrices in half precision."""
+    from safetensors.torch import save
 
     state = {f"encoder.{k}": v for k, v in module.averaged.module.state_dict().items()}
     state |= {f"whitening.{k}": v for k, v in whitening.items()}
@@ -327,4 +329,4 @@ def _save(module, whitening: dict, settings: dict, path: Path) -> None:
         name: (tensor.half() if tensor.ndim > 1 else tensor).detach().cpu().contiguous()
         for name, tensor in state.items()
     }
-    save_file(compact, path, metadata={"simclr": json.dumps(settings)})
+    return save(compact, metadata={"simclr": json.dumps(settings)})
