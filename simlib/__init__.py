@@ -49,7 +49,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; kept equal to _MODULE_O
     from simlib.plots import plot_map as plot_map
     from simlib.plots import plot_similar as plot_similar
     from simlib.plots import text_image_search as text_image_search
-    from simlib.search import encode_query as encode_query
+    from simlib.query import encode_query as encode_query
     from simlib.search import nearest as nearest
     from simlib.search import nearest_many as nearest_many
     from simlib.shards.run import embed_folder as embed_folder
@@ -69,7 +69,7 @@ _MODULE_OF = {
     "embed": "embedding",
     "embed_folder": "shards.run",
     "embedding_matrix": "columns",
-    "encode_query": "search",
+    "encode_query": "query",
     "evaluate": "measuring.evaluation",
     "explore": "explorer.widgets",
     "find_duplicates": "measuring.duplicates",

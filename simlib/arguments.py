@@ -1,8 +1,30 @@
-"""Checks of what users pass."""
+"""Checks of what users pass, and how errors show it."""
 
 from __future__ import annotations
 
+import reprlib
+
 import numpy as np
+
+_shortener = reprlib.Repr()
+_shortener.maxstring = _shortener.maxother = _shortener.maxlong = 80
+
+
+def short_repr(value: object) -> str:
+    """Return the ``repr`` of a user's value, on one line and short enough for an error message.
+
+    Examples
+    --------
+    >>> short_repr("S1")
+    "'S1'"
+    >>> len(short_repr(bytes(100_000)))
+    80
+    """
+    try:
+        text = " ".join(_shortener.repr(value).split())
+    except Exception:  # a repr of the user's own that fails, or an int of more than 4,300 digits
+        return f"<{type(value).__name__}>"
+    return text if len(text) <= 200 else f"{text[:197]}..."
 
 
 def require_count(name: str, value: object, least: int = 1) -> int:
@@ -17,5 +39,5 @@ def require_count(name: str, value: object, least: int = 1) -> int:
     ValueError: k=0 is not a whole number from 1 on.
     """
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise ValueError(f"{name}={value!r} is not a whole number from {least} on.")
+        raise ValueError(f"{name}={short_repr(value)} is not a whole number from {least} on.")
     return int(value)

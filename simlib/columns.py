@@ -12,9 +12,15 @@ import os
 import tempfile
 import weakref
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+
+if TYPE_CHECKING:
+    from simlib.encoders.base import Encoder
+
+__all__ = ["embedding_matrix"]
 
 ON_DISK_BYTES = 256 * 2**20
 """A matrix larger than this (in bytes) is kept in an unnamed temporary file, not in memory."""
@@ -244,7 +250,7 @@ class _Remembered:
 
 
 _remembered = _Remembered()
-_encoders: dict[int, object] = {}
+_encoders: dict[int, Encoder] = {}
 
 
 def _root(array: np.ndarray) -> np.ndarray:
@@ -254,14 +260,14 @@ def _root(array: np.ndarray) -> np.ndarray:
     return array
 
 
-def remember_encoder(matrix: np.ndarray, encoder: object) -> None:
+def remember_encoder(matrix: np.ndarray, encoder: Encoder) -> None:
     """Note which encoder made a matrix, for as long as the matrix lives."""
     root = _root(matrix)
     _encoders[id(root)] = encoder
     weakref.finalize(root, _encoders.pop, id(root), None)
 
 
-def encoder_of(embeddings: Embeddings) -> object | None:
+def encoder_of(embeddings: Embeddings) -> Encoder | None:
     """Return the encoder that made these embeddings in this process, or None."""
     return _encoders.get(id(_root(embeddings.matrix)))
 
@@ -270,20 +276,36 @@ def _cells(image_df: pd.DataFrame, embedding_col: str) -> np.ndarray:
     require_column(image_df, embedding_col)
     if len(image_df) == 0:
         raise ValueError(f"The frame is empty, so {embedding_col!r} holds no embedding.")
-    column = image_df[embedding_col]
-    if isinstance(column, pd.DataFrame):
-        raise ValueError(f"The frame has {column.shape[1]} columns of the name {embedding_col!r}.")
-    return column.to_numpy(dtype=object)
+    return image_df[embedding_col].to_numpy(dtype=object)
 
 
 def require_column(image_df: pd.DataFrame, name: str) -> None:
-    """Raise a TypeError or a KeyError, in a sentence, unless ``image_df`` has the column."""
+    """Raise a TypeError, KeyError or ValueError unless ``image_df`` has one column of the name."""
     if not isinstance(image_df, pd.DataFrame):
         raise TypeError(f"Expected a pandas DataFrame, but got {type(image_df).__name__}.")
     if name not in image_df.columns:
-        raise KeyError(
-            f"The frame has no column {name!r}; it has: {', '.join(map(str, image_df.columns))}."
+        columns = ", ".join(map(str, image_df.columns))
+        way_out = (
+            " Where the pictures' paths are in another, rename it: "
+            "image_df.rename(columns={'other': 'img_path'})."
+            if name == "img_path"
+            else ""
         )
+        raise KeyError(f"The frame has no column {name!r}; it has: {columns}.{way_out}")
+    column = image_df[name]
+    if isinstance(column, pd.DataFrame):
+        raise ValueError(
+            f"The frame has {column.shape[1]} columns of the name {name!r}. Keep one of them: "
+            "image_df.loc[:, ~image_df.columns.duplicated()]."
+        )
+
+
+def paths_at(image_df: pd.DataFrame, positions: np.ndarray) -> np.ndarray | None:
+    """Return the pictures' paths at some positions; None where the frame has no ``img_path``."""
+    if "img_path" not in image_df:
+        return None
+    require_column(image_df, "img_path")
+    return image_df["img_path"].iloc[positions].to_numpy()
 
 
 def _is_missing(cell: object) -> bool:
@@ -329,16 +351,32 @@ def _shared_matrix(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray | None] | 
     return matrix, None if in_order else rows
 
 
+def to_float32(value: object) -> np.ndarray | None:
+    """Return numbers of a user's, also a torch tensor, as a float32 array; None if they are none.
+
+    Examples
+    --------
+    >>> to_float32([3, 4])
+    array([3., 4.], dtype=float32)
+    >>> to_float32("words") is None
+    True
+    """
+    try:
+        if hasattr(value, "detach"):  # a tensor of torch's: perhaps on a GPU, or with a gradient
+            value = value.detach().float().cpu()
+        with np.errstate(over="ignore"):  # beyond float32 is infinite
+            array = np.asarray(value)
+            return None if array.dtype.kind in "cmM" else array.astype(np.float32)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
 def _stack(cells: Iterable, labels: pd.Index, embedding_col: str) -> np.ndarray:
     """Return the user's own cells as one float32 matrix ``(n, dim)``."""
     rows = []
     for label, cell in zip(labels, cells, strict=True):
-        try:
-            with np.errstate(over="ignore"):  # beyond float32 is infinite, and counted as such
-                row = np.asarray(cell, dtype=np.float32)
-        except (TypeError, ValueError):
-            row = np.empty(())
-        if row.ndim != 1 or row.size == 0:
+        row = to_float32(cell)
+        if row is None or row.ndim != 1 or row.size == 0:
             raise ValueError(
                 f"The cell of {embedding_col!r} at label {label!r} is {type(cell).__name__}, "
                 "not a row of numbers. Expected lists or one-dimensional arrays of numbers."

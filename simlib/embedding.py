@@ -26,6 +26,8 @@ from simlib.progress import progress_bar
 from simlib.storage.cache import EmbeddingCache
 from simlib.storage.hashing import digest_of
 
+__all__ = ["embed"]
+
 
 def embed(
     image_df: pd.DataFrame,

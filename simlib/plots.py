@@ -12,11 +12,14 @@ from PIL import Image, ImageDraw
 from simlib.columns import Embeddings, embedding_matrix, encoder_of, require_column
 from simlib.encoders import load_encoder
 from simlib.images import ImageError, load_image
-from simlib.search import encode_query, nearest
+from simlib.query import encode_query
+from simlib.search import nearest
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+__all__ = ["plot_comparison", "plot_grid", "plot_map", "plot_similar", "text_image_search"]
 
 DPI = 80
 """Dots per inch of a figure: enough to recognise the products, and a notebook stays small."""
@@ -327,7 +330,7 @@ def plot_map(
     Parameters
     ----------
     image_df : pandas.DataFrame
-        With ``img_path``, the embeddings and the labels.
+        With the embeddings and the labels, and with ``img_path`` where thumbnails are drawn.
     embedding_cols : str or list of str
         One map for each, side by side.
     label_col : str, optional
@@ -376,7 +379,8 @@ def plot_map(
 
     if method not in _MAPS:
         raise ValueError(f"method={method!r} is unknown; choose from {', '.join(_MAPS)}.")
-    require_column(image_df, "img_path")
+    if thumbnails:
+        require_column(image_df, "img_path")
     if label_col is not None:
         require_column(image_df, label_col)
     cols = [embedding_cols] if isinstance(embedding_cols, str) else list(embedding_cols)

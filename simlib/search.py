@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
 from simlib.arguments import require_count
-from simlib.columns import CHUNK_BYTES, Embeddings, encoder_of, forget_pages
-from simlib.encoders.base import Encoder, TextEncoder
-from simlib.images import load_image
+from simlib.columns import CHUNK_BYTES, Embeddings, forget_pages, paths_at
+from simlib.encoders.base import Encoder
+from simlib.query import FrameGallery, Query, read_query
+
+__all__ = ["nearest", "nearest_many"]
 
 FLOAT32_ERROR = 1e-4
 """More than a cosine of float32 embeddings is ever off when it is computed in float32."""
@@ -24,9 +24,12 @@ ONE_CORE_BYTES = 32 * 2**20
 def nearest(
     image_df: pd.DataFrame,
     embedding_col: str,
-    query: Hashable | os.PathLike | Image.Image | np.ndarray,
+    query: Query | None = None,
     k: int = 5,
     encoder: Encoder | None = None,
+    *,
+    text: str | None = None,
+    weight: float = 0.5,
 ) -> pd.DataFrame:
     """Return the ``k`` pictures most similar to a query, the most similar first.
 
@@ -41,14 +44,20 @@ def nearest(
         of its index are always labels, never positions.
     embedding_col : str
         A column made by :func:`simlib.embed`, or one of the user's own.
-    query : label, path, picture or vector
-        A label of the frame's index; or the path of a picture; or a picture; or an embedding, any
-        one-dimensional sequence of ``dim`` numbers. A str that is not a label is taken for a path.
+    query : label, path, picture, bytes or vector
+        A label of the frame's index; or the path of a picture; or a picture, or the bytes of its
+        file; or an embedding, any one-dimensional sequence of ``dim`` numbers. A str that is not a
+        label is taken for a path.
     k : int
         How many neighbours. Where there are fewer, all of them are returned.
     encoder : Encoder, optional
-        Encodes a query that is a path or a picture. By default the one that made the column, if it
+        Encodes a query that is a picture or text. By default the one that made the column, if it
         did so in this session.
+    text : str, optional
+        Words in place of a query, or together with it (*this one, but blue*); always read as text.
+        They need a column of an encoder that reads text, such as ``"clip"``.
+    weight : float
+        The share of the words where both are given, from 0 to 1.
 
     Returns
     -------
@@ -63,11 +72,14 @@ def nearest(
     ------
     KeyError
         If the frame has no such column.
+    TypeError
+        If there is a text, and the encoder can't read it.
     ValueError
-        If ``k`` is less than 1, if the label is ambiguous or its row has no usable embedding, or
-        if the query's dimension is not the column's.
+        If ``k`` is less than 1, if the label is ambiguous or its row has no usable embedding, if
+        the query's dimension is not the column's, or if it is not known which encoder made the
+        column and the query needs it.
     simlib.ImageError
-        If the query is a path that can't be opened.
+        If the query is a path or bytes that can't be opened as a picture.
 
     Examples
     --------
@@ -81,8 +93,9 @@ def nearest(
     1     2     b                0.0    b.jpg
     """
     require_count("k", k)
-    embeddings = Embeddings.of(image_df, embedding_col)
-    vector, own_place = _as_vector(image_df, embedding_col, embeddings, query, encoder)
+    gallery = FrameGallery(image_df, embedding_col)
+    vector, own_place = read_query(gallery, query, text, encoder, weight)
+    embeddings = gallery.embeddings
     approximate = _float32_similarities(embeddings, vector)
     if own_place is not None:
         approximate[own_place] = -np.inf
@@ -94,7 +107,7 @@ def nearest(
 def nearest_many(
     image_df: pd.DataFrame,
     embedding_col: str,
-    queries: Iterable[Hashable | os.PathLike | Image.Image | np.ndarray],
+    queries: Iterable[Query] | None = None,
     k: int = 5,
     encoder: Encoder | None = None,
 ) -> pd.DataFrame:
@@ -106,14 +119,15 @@ def nearest_many(
     ----------
     image_df, embedding_col, k, encoder
         As :func:`nearest` takes them.
-    queries : iterable
-        Labels, paths, pictures or embeddings; also a matrix ``(q, dim)``.
+    queries : iterable, optional
+        Labels, paths, pictures or embeddings; also a matrix ``(q, dim)``. By default every row of
+        the frame whose embedding can be compared; none of them finds itself.
 
     Returns
     -------
     pandas.DataFrame
         The columns of :func:`nearest` behind ``query``: 0 for the neighbours of the first query,
-        1 for those of the second, and so on.
+        1 for those of the second, and so on. Without ``queries`` it is the row's label.
 
     Raises
     ------
@@ -127,22 +141,39 @@ def nearest_many(
        query  rank index
     0      0     1     c
     1      1     1     c
+    >>> nearest_many(frame, "own", k=1)[["query", "rank", "index"]]
+      query  rank index
+    0     a     1     c
+    1     b     1     c
+    2     c     1     b
     """
     require_count("k", k)
-    embeddings = Embeddings.of(image_df, embedding_col)
-    asked = [_as_vector(image_df, embedding_col, embeddings, query, encoder) for query in queries]
-    vectors = np.array([vector for vector, _ in asked]).reshape(len(asked), embeddings.dim)
+    gallery = FrameGallery(image_df, embedding_col)
+    embeddings = gallery.embeddings
+    names: pd.Index
+    own_places: list[int | None]
+    if queries is None:
+        own_places = np.flatnonzero(embeddings.have_direction()).tolist()
+        of_queries = embeddings.some(embeddings.have_direction())
+        names = image_df.index[of_queries.positions]
+    else:
+        asked = [read_query(gallery, query, encoder=encoder) for query in queries]
+        own_places = [own for _, own in asked]
+        vectors = np.array([vector for vector, _ in asked], dtype=np.float32)
+        vectors = vectors.reshape(len(asked), embeddings.dim)
+        of_queries = Embeddings(vectors, None, np.arange(len(asked)))
+        names = pd.RangeIndex(len(asked))
     found = []
-    of_queries = Embeddings(vectors, None, np.arange(len(vectors)))
     for rows, similarities in similarity_blocks(of_queries, embeddings):
-        for row, approximate in zip(rows, similarities, strict=True):
-            vector, own_place = asked[row]
+        vectors = of_queries.take(rows)
+        for row, vector, approximate in zip(rows, vectors, similarities, strict=True):
+            own_place = own_places[row]
             if own_place is not None:
                 approximate[own_place] = -np.inf
             found.append(_k_largest(embeddings, approximate, vector, k))
     numbers = np.array([len(places) for places, _ in found], dtype=np.int64)
     before = {
-        "query": np.repeat(np.arange(len(found)), numbers),
+        "query": names.repeat(numbers),
         "rank": np.concatenate([np.arange(1, number + 1) for number in [0, *numbers]]),
     }
     places = np.concatenate([places for places, _ in found] or [np.empty(0, dtype=np.int64)])
@@ -153,112 +184,22 @@ def nearest_many(
 def _neighbours(
     image_df: pd.DataFrame,
     embeddings: Embeddings,
-    before: dict[str, np.ndarray],
+    before: Mapping[str, np.ndarray | pd.Index],
     places: np.ndarray,
     similarities: np.ndarray,
 ) -> pd.DataFrame:
     """Return the frame of neighbours, the columns ``before`` in front."""
     positions = embeddings.positions[places]
-    paths = image_df["img_path"].iloc[positions].to_numpy() if "img_path" in image_df else None
     neighbours = pd.DataFrame(
         {
             **before,
             "index": image_df.index[positions],
             "cosine_similarity": similarities,
-            "img_path": paths,
+            "img_path": paths_at(image_df, positions),
         }
     )
     neighbours.attrs["left_out"] = len(image_df) - int(embeddings.have_direction().sum())
     return neighbours
-
-
-def encode_query(
-    model: object, text: str | None = None, image: Image.Image | None = None, weight: float = 0.5
-) -> np.ndarray:
-    """Return the embedding of a text, or of a picture and a text together.
-
-    The two are scaled to length 1 and added, the text ``weight`` times, the picture
-    ``1 - weight`` times: *this one, but blue*.
-
-    Parameters
-    ----------
-    model : Encoder or SentenceTransformer
-        Reads both pictures and text, as ``simlib.load_encoder("clip")`` does.
-    text : str, optional
-        Always read as text: it is neither opened as a file nor fetched.
-    image : PIL.Image.Image, optional
-        A picture to start from.
-    weight : float
-        From 0 (the picture alone) to 1 (the text alone); counts only if both are given.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32 ``(dim,)``, of length 1.
-
-    Raises
-    ------
-    TypeError
-        If the model can't encode text.
-    ValueError
-        If neither is given, the text is empty, or ``weight`` is out of its range.
-
-    Examples
-    --------
-    >>> import simlib
-    >>> clip = simlib.load_encoder("clip")
-    >>> encode_query(clip, "a red bag").shape
-    (384,)
-    """
-    if text is None and image is None:
-        raise ValueError("There is nothing to encode: give a text, a picture, or both.")
-    if not 0 <= weight <= 1:
-        raise ValueError(f"weight={weight} must lie between 0 (picture) and 1 (text).")
-    words = None if text is None else _encode_text(model, text)  # (dim,)
-    picture = None if image is None else model.encode([image])[0]  # (dim,)
-    if words is None or picture is None:
-        only = picture if words is None else words
-        return np.asarray(only / np.linalg.norm(only), dtype=np.float32)
-    return combine(picture, words, weight)
-
-
-def combine(picture: np.ndarray, words: np.ndarray, weight: float) -> np.ndarray:
-    """Return the embedding of a picture and a text together: what both point to.
-
-    Parameters
-    ----------
-    picture, words : numpy.ndarray
-        Embeddings ``(dim,)`` in one space, of any length but zero.
-    weight : float
-        The share of the words, from 0 to 1.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32 ``(dim,)``, of length 1.
-
-    Examples
-    --------
-    >>> combine(np.array([3.0, 0.0]), np.array([0.0, 0.5]), weight=0.5).round(2)
-    array([0.71, 0.71], dtype=float32)
-    """
-    both = (1 - weight) * picture / np.linalg.norm(picture) + weight * words / np.linalg.norm(words)
-    return np.asarray(both / np.linalg.norm(both), dtype=np.float32)
-
-
-def _encode_text(model: object, text: str) -> np.ndarray:
-    if isinstance(model, TextEncoder):
-        return np.asarray(model.encode_text([text])[0], dtype=np.float32)
-    if not hasattr(model, "encode") or isinstance(model, Encoder):
-        raise TypeError(
-            f"{type(model).__name__} can't encode text. Use one that reads pictures and words: "
-            "model=simlib.load_encoder('clip')."
-        )
-    if not isinstance(text, str) or not text.strip():
-        raise ValueError(f"The text {text!r} is empty; name what you look for, as in 'a red bag'.")
-    # A model of sentence-transformers itself. As a dict, the text is text: a bare string that is
-    # the path of a picture would be opened as one.
-    return np.asarray(model.encode([{"text": text}], show_progress_bar=False)[0], dtype=np.float32)
 
 
 def top_k(
@@ -426,104 +367,3 @@ def _exact_similarities(
         similarities[part] = np.vecdot(rows, direction) / np.sqrt(np.vecdot(rows, rows))
     forget_pages(embeddings.matrix)
     return np.clip(similarities, -1, 1)
-
-
-def _as_vector(
-    image_df: pd.DataFrame,
-    embedding_col: str,
-    embeddings: Embeddings,
-    query: object,
-    encoder: Encoder | None,
-) -> tuple[np.ndarray, int | None]:
-    """Return the query's embedding and, for a label, its own place among the embeddings."""
-    own_place = None
-    if isinstance(query, Image.Image):
-        vector = _encode(query, embedding_col, embeddings, encoder)
-    elif isinstance(query, Hashable) and _is_label(image_df.index, query):
-        position = _position_of(image_df.index, query)
-        row = np.flatnonzero(embeddings.positions == position)
-        if len(row) == 0:
-            reason = image_df["error"].iloc[position] if "error" in image_df else "it is missing."
-            raise ValueError(
-                f"The row at label {query!r} has no embedding in {embedding_col!r}: {reason}"
-            )
-        own_place = int(row[0])
-        vector = embeddings.take(row)[0]
-    elif isinstance(query, (str, os.PathLike)):
-        vector = _encode(load_image(query), embedding_col, embeddings, encoder)
-    else:
-        some = ", ".join(repr(label) for label in image_df.index[:3])
-        vector = numbers_of(query, f"a label of the frame (which has {some}, …)")
-    require_direction(vector, embeddings.dim, embedding_col)
-    return vector, own_place
-
-
-def numbers_of(query: object, label: str) -> np.ndarray:
-    """Return a query that must be an embedding as float32 ``(dim,)``.
-
-    Raises
-    ------
-    ValueError
-        If it is none; ``label`` says what else it could have been.
-
-    Examples
-    --------
-    >>> numbers_of([[3, 4]], "a label")
-    array([3., 4.], dtype=float32)
-    """
-    try:
-        vector = np.asarray(query, dtype=np.float32)
-    except (TypeError, ValueError):
-        vector = np.empty(())
-    if vector.ndim == 0:
-        raise ValueError(f"The query {query!r} is not {label}, nor a path, a picture or a vector.")
-    return vector[0] if vector.ndim == 2 and len(vector) == 1 else vector  # encode gives (1, dim)
-
-
-def require_direction(vector: np.ndarray, dim: int, where: str) -> None:
-    """Raise ValueError if an embedding can't be compared with those ``(n, dim)`` of some place.
-
-    Examples
-    --------
-    >>> require_direction(np.zeros(2), dim=2, where="pixels")
-    Traceback (most recent call last):
-    ValueError: The query's embedding is zero or not finite, so it has no direction to compare.
-    """
-    if vector.shape != (dim,):
-        raise ValueError(
-            f"The query has {vector.size} values, but the embeddings in {where!r} have {dim}. Both "
-            "must come from the same encoder."
-        )
-    if not np.isfinite(vector).all() or not vector.any():
-        raise ValueError(
-            "The query's embedding is zero or not finite, so it has no direction to compare."
-        )
-
-
-def _is_label(index: pd.Index, query: object) -> bool:
-    try:
-        return query in index
-    except TypeError:
-        return False
-
-
-def _position_of(index: pd.Index, label: Hashable) -> int:
-    position = index.get_loc(label)
-    if not isinstance(position, (int, np.integer)):
-        raise ValueError(
-            f"The label {label!r} stands at several rows of the frame, so it does not say which is "
-            "meant. Give the rows labels of their own: image_df.reset_index(drop=True)."
-        )
-    return position
-
-
-def _encode(
-    image: Image.Image, embedding_col: str, embeddings: Embeddings, encoder: Encoder | None
-) -> np.ndarray:
-    encoder = encoder or encoder_of(embeddings)
-    if encoder is None:
-        raise ValueError(
-            f"It is not known which encoder made the column {embedding_col!r}, so a picture can't "
-            "be compared with it. Name it: nearest(..., encoder=simlib.load_encoder(...))."
-        )
-    return encoder.encode([image])[0]

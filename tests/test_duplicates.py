@@ -127,3 +127,11 @@ def test_two_photos_that_are_one_are_found_under_two_labels(photos):
     found = find_duplicates(frame)
     assert len(found) == 2 and found["cosine_similarity"].min() > 0.999
     assert {path.split("/")[-2] for path in found["img_path"]} == {"shorts", "skirt"}
+
+
+def test_without_paths_embeddings_are_compared_all_the_same():
+    frame = pd.DataFrame({"own": [[1, 0], [0, 1], [2, 0]]})
+    found = simlib.find_duplicates(frame, "own")
+    assert found["index"].tolist() == [0, 2] and found["img_path"].isna().all()
+    with pytest.raises(KeyError, match="no column 'img_path'; it has: own. .*rename"):
+        simlib.find_duplicates(frame)

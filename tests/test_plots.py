@@ -212,3 +212,11 @@ def test_a_map_that_cannot_be_drawn_says_why(embedded, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "umap", None)
     with pytest.raises(ImportError, match="pip install umap-learn"):
         simlib.plot_map(embedded, "average_colours", method="umap")
+
+
+def test_a_map_without_thumbnails_needs_no_paths():
+    rows = np.random.default_rng(0).random((8, 3)).tolist()
+    frame = pd.DataFrame({"own": rows})
+    assert simlib.plot_map(frame, "own", method="pca").shape == (8, 2)
+    with pytest.raises(KeyError, match="no column 'img_path'; it has: own. .*rename"):
+        simlib.plot_map(frame, "own", method="pca", thumbnails=4)

@@ -1,7 +1,6 @@
-"""The compact image-text model while it is trained: two frozen towers and what is learned between.
+"""The compact image-text model in training: two frozen towers and the projections that are learned.
 
-:mod:`train_clip` trains it and :mod:`measure_clip` measures it; both import from here, never the
-other way round.
+``train_clip.py`` trains it and ``measure_clip.py`` measures it; both import from here.
 """
 
 from __future__ import annotations
@@ -17,14 +16,14 @@ from torch.nn import functional
 
 from simlib.networks import clip_compact, efficientnet_lite0
 
-# Added to the classifier's scores of what is worn or carried: the pictures are of products.
+# Added to the logits of classes that are worn or carried, since the pictures are of products.
 PRODUCTS_PRIOR = 3.0
 PATCHES_A_SIDE = clip_compact.INPUT_SIDE // clip_compact.PATCH_SIDE
 
 
 @dataclass
 class Recipe:
-    """What can be chosen of a training."""
+    """The settings of a training."""
 
     steps: int = 600
     batch: int = 384
@@ -37,20 +36,20 @@ class Recipe:
     shrinkage: float = 0.5
     noise: float = 1.0
     coloured: float = 0.6
-    evenness: float = 0.1  # of the classes: 0 as often as there are photos, 1 equally often
-    clothing_share: float = 0.5  # of ImageNet's pictures: clothes, bags and what else is drawn
-    names_scale: float = 1.6  # ConSE's weight: set, so that it goes on speaking of what is unseen
+    evenness: float = 0.1  # of classes: 0 samples them by their number of photos, 1 equally
+    clothing_share: float = 0.5  # of ImageNet's pictures: clothes, bags and whatever is drawn
+    names_scale: float = 1.6  # ConSE's weight; fixed, so that what is unseen keeps its say
     hidden_units: int = 512
     hidden_dropout: float = 0.5
     weight_decay: float = 0.01
-    members: int = 2  # trainings that are put side by side
+    members: int = 2  # independent trainings whose outputs are averaged
     settling_steps: int = 150
     seed: int = 0
 
 
 @dataclass
 class Pictures:
-    """What the frozen tower saw of some pictures, and what is known of them."""
+    """Features of some pictures, and what is known of them."""
 
     views: np.ndarray  # float32 (views, n, 1280), the first as the model reads the pictures
     patches: np.ndarray  # float32 (n, 144, 3)
@@ -68,7 +67,7 @@ class Pictures:
 
 
 class Projections(nn.Module):
-    """All that is learned: see :func:`simlib.networks.clip_compact.build_model`."""
+    """Everything that is learned; see :mod:`simlib.networks.clip_compact`."""
 
     def __init__(
         self,
@@ -105,7 +104,7 @@ class Projections(nn.Module):
         hidden_dropout = self.recipe.hidden_dropout
         learned = self.image(functional.dropout(hidden, hidden_dropout, self.training))
         units = functional.relu(self.colour(tokens))  # (n, 1 + tokens, units)
-        # As the mean over the class token and all patches, of which a training draws some.
+        # The mean over the class token and all patches, estimated in training from a few of them.
         patches = PATCHES_A_SIDE**2
         units = (units[:, 0] + patches * units[:, 1:].mean(1)) / (patches + 1)
         return self.names_scale * by_name, learned, self.from_colour(units)
@@ -118,7 +117,7 @@ class Projections(nn.Module):
         return functional.normalize(self.text(embedded), dim=1)
 
     def shipped(self) -> dict[str, np.ndarray]:
-        """Return the tensors of ``clip.safetensors``; half precision is finer than they are."""
+        """Return the tensors of ``clip.safetensors``; half precision is enough for them."""
         weight = self.hidden.weight / self.spread
         tensors = {
             "hidden.weight": weight,
@@ -139,7 +138,7 @@ class Projections(nn.Module):
 
 
 class Towers:
-    """The two frozen networks, and what was computed with them once."""
+    """The two frozen networks, and the features that were computed with them once."""
 
     def __init__(self, scratch: Path, labels: Labels) -> None:
         self.scratch = scratch
@@ -153,17 +152,17 @@ class Towers:
         if self._kept_texts.exists():
             kept = np.load(self._kept_texts)
             self._texts = dict(zip(kept["texts"].tolist(), kept["embeddings"], strict=True))
-        # ConSE's own: all names of a class in one text, "jean, blue jean, denim".
+        # As in ConSE: all names of a class in one text, "jean, blue jean, denim".
         self.names = torch.from_numpy(self.embed_texts(efficientnet_lite0.class_names()))
         values, scale = clip_compact.patch_values(PATCHES_A_SIDE)
         self._places, self._token_scale = torch.from_numpy(values), scale
 
     def class_texts(self, banned: frozenset[str] = frozenset()) -> torch.Tensor:
-        """Return an embedding for each class of ImageNet, float32 ``(1000, 384)``, mean 0.
+        """Return an embedding for each ImageNet class, float32 ``(1000, 384)``, with mean 0.
 
-        From its names one by one and together, its gloss and, with less weight, what stands above
-        it in WordNet; plain ConSE has the names together alone. What holds a banned word is left
-        out.
+        It is made from the names of the class, one by one and together, its gloss and, with less
+        weight, its hypernyms in WordNet; plain ConSE uses only the names together. Texts with a
+        banned word are left out.
         """
 
         def mean_of(texts: list[str]) -> np.ndarray:
@@ -188,7 +187,7 @@ class Towers:
         return (shares @ class_texts).numpy()
 
     def tokens(self, patches, rows=slice(None)):
-        """Return what the patch reader gives for mean colours, ``(n, 1 + patches, 12)``."""
+        """Return the patch reader's tokens for mean colours, ``(n, 1 + patches, 12)``."""
         n, patches = len(patches), patches[:, rows]
         tokens = self._places[rows].repeat(n, 1, 1)
         tokens[:, :, :3] += patches
@@ -218,7 +217,8 @@ class Towers:
     def read(self, name: str, items, ways=None) -> dict[str, np.ndarray]:
         """Return views, patches and facts of ``(picture, facts)`` pairs, kept in the scratch.
 
-        ``ways`` returns the pictures to be read for one, first that itself; without it that alone.
+        ``ways`` returns the views of a picture, the picture itself first; by default it is the only
+        one.
         """
         path = self.scratch / f"{name}.npz"
         if not path.exists():
@@ -240,7 +240,7 @@ class Towers:
 
 
 def mean_colours(stack: np.ndarray) -> np.ndarray:
-    """Return the mean colours of the patches of uint8 (n, side, side, 3), float32 (n, 144, 3)."""
+    """Return the mean colours of patches, float32 (n, 144, 3), for uint8 (n, side, side, 3)."""
     count, side = PATCHES_A_SIDE, clip_compact.PATCH_SIDE
     blocks = stack.reshape(-1, count, side, count, side, 3).mean((2, 4))
     return np.float32(blocks / 127.5 - 1).reshape(len(stack), count**2, 3)

@@ -1,22 +1,24 @@
-"""Trains the compact image-text model's projections, and measures them on what they never saw.
+"""Train the projections of the compact image-text model, and measure it on what it never saw.
 
-    python data/make/train_clip.py --photos ../shared/photos --scratch /tmp/clip
+    python data/make/train_clip.py --photos PHOTOS --scratch SCRATCH
 
-writes data/models/clip.safetensors and data/models/clip_results.json. Both towers are frozen: their
-features are computed once (minutes, kept in the scratch folder), then a training takes seconds.
+writes ``data/models/clip.safetensors`` and ``data/models/clip_results.json``. PHOTOS is the
+clothing data set, with ``train/`` and ``validation/`` (``data/README.md`` says how to get it); it
+needs ``data/make/requirements.txt``. Both towers are frozen: their features are computed once, in
+minutes, and kept in SCRATCH; a training then takes about a minute.
 
-Loss: CLIP's (https://arxiv.org/abs/2103.00020), with all pairs of a batch that are known to belong
-together as positives and those of which nobody knows left out. Pictures, none of them in
-``data/sample`` or in the photos' ``validation`` folder:
+The loss is CLIP's (https://arxiv.org/abs/2103.00020), with every pair of a batch that is known to
+match as a positive, and pairs of which nothing is known masked out. The pictures, none of them in
+``data/sample`` or in ``validation/``:
 
-* photos of ten kinds of clothes; captions from templates, synonyms and WordNet, with the colour
-  where the middle of the picture tells it;
+* photos of ten kinds of clothes; captions from templates, synonyms and WordNet, with a colour where
+  the middle of the picture has one;
 * drawings (``data/make/drawing``) with their titles, in twelve colours;
 * ImageNet's 1,000 classes: the classifier's own weight vector stands for a picture of each, and its
   names, hypernyms and gloss in WordNet are the captions.
 
-Two trainings that differ in their seed are put side by side, as one network whose output is the
-mean of theirs. At last one vector is learned that is added to every picture: see :func:`settle`.
+Two members, trained from different seeds, become one network whose output is the mean of theirs. In
+the end one vector is learned that is added to every picture: see :func:`settle`.
 """
 
 from __future__ import annotations
@@ -44,14 +46,14 @@ MODELS = Path(__file__).resolve().parents[1] / "models"
 
 
 def in_a_square(picture: Image.Image, side: int) -> Image.Image:
-    """Return the picture in the middle of a white square; what exceeds the square is cut off."""
+    """Return the picture centred on a white square; what exceeds the square is cut off."""
     square = Image.new("RGB", (side, side), "white")
     square.paste(picture, tuple((side - length) // 2 for length in picture.size))
     return square
 
 
 def ways_to_see(picture: Image.Image) -> list[Image.Image]:
-    """Return what a training sees of a photo: first that itself, then as others may take it."""
+    """Return the views of a photo in training: the photo itself, then as it may also be taken."""
     shorter, longer = sorted(picture.size)
     squeezed = picture.resize((clip_compact.INPUT_SIDE,) * 2, Image.Resampling.BICUBIC)
     middle = in_a_square(picture, shorter)
@@ -61,14 +63,14 @@ def ways_to_see(picture: Image.Image) -> list[Image.Image]:
 
 
 def photos_of(folder: Path):
-    """Yield the photos with ``(class, colour of the middle or "")``."""
+    """Yield each photo with ``(class, colour of the middle or "")``."""
     for path in sorted(folder.glob("*/*.jpg")):
         picture = load_image(path)
         yield picture, (path.parent.name, colour_of_middle(picture))
 
 
 def colour_of_middle(picture) -> str:
-    """Return the colour of most pixels in the middle of a picture, or "" if none has a majority."""
+    """Return the colour of most pixels in the middle of a picture, or "" without a majority."""
     width, height = picture.size
     middle = picture.crop((width * 3 // 10, height * 3 // 10, width * 7 // 10, height * 7 // 10))
     hue, saturation, value = np.moveaxis(
@@ -96,7 +98,7 @@ def drawings_of(count: int, seed: int):
 
 
 def class_pictures(towers: Towers, photos: Pictures, model: Projections, recipe: Recipe):
-    """Return a feature vector for each ImageNet class, and what photos of one class differ by.
+    """Return a feature vector for each ImageNet class, and how photos of one class differ.
 
     A linear classifier's weights are the inverse covariance times the class's mean (as in linear
     discriminant analysis); multiplied by the covariance, they are the mean again.
@@ -134,7 +136,7 @@ def train(
 
 @dataclass
 class Material:
-    """Pictures and captions, and what was computed of them once for all members."""
+    """Pictures and captions, and what is computed from them once for all members."""
 
     towers: Towers
     photos: Pictures
@@ -167,14 +169,14 @@ class Material:
 
 
 def mostly_first(rng: np.random.Generator, views: np.ndarray, count: int) -> np.ndarray:
-    """Return which view to take of some pictures: of most the first, as the model reads them."""
+    """Return which view to take of each picture: mostly the first, as the model reads them."""
     view = rng.integers(2 * len(views), size=count)
     view[view >= len(views)] = 0
     return view
 
 
 def side_by_side(members: list[Projections], photos: Pictures) -> Projections:
-    """Return the one network that gives, before its length is made 1, the mean of the members."""
+    """Return one network whose output, before it is scaled to length 1, is the members' mean."""
     one, n = members[0], len(members)
     units = {
         "hidden_units": n * one.recipe.hidden_units,
@@ -196,11 +198,11 @@ def side_by_side(members: list[Projections], photos: Pictures) -> Projections:
 
 
 def settle(model: Projections, material: Material) -> None:
-    """Learn one vector that is added to every picture, by telling the photos' classes apart.
+    """Learn one vector that is added to every picture, by classifying the photos.
 
-    For each text it is a constant, so that hardly anything changes in the order of the pictures for
-    a text, the unknown ones among them; but of several texts the right one is more often nearest.
-    A class is told by one caption, of those that fit no other class.
+    For a given text it adds nearly the same to all scores, so that the ranking of pictures hardly
+    changes, even for unknown texts; but among several texts the right one is nearest more often. A
+    class is represented by one of the captions that fit no other class.
     """
     recipe, photos, captions = model.recipe, material.photos, material.captions
     rng = np.random.default_rng(recipe.seed)
@@ -238,7 +240,7 @@ def settle(model: Projections, material: Material) -> None:
 
 
 def train_member(material: Material, recipe: Recipe) -> Projections:
-    """Return the projections of one training."""
+    """Return the projections after one training."""
     towers, photos, drawn = material.towers, material.photos, material.drawn
     labels, captions, embedded = material.labels, material.captions, material.embedded
     rng = np.random.default_rng(recipe.seed)
@@ -249,7 +251,7 @@ def train_member(material: Material, recipe: Recipe) -> Projections:
     names = material.class_texts.numpy()
     truth = torch.from_numpy(captions.truth)
 
-    # For each label its captions without a colour, and for each label and colour those with it.
+    # The captions of each label without a colour, and of each label and colour.
     fits = captions.truth[captions.concept] == 1  # (captions, labels)
     plain, coloured = {}, {}
     for label in range(len(labels.names)):

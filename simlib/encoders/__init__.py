@@ -7,6 +7,8 @@ from importlib import import_module
 from simlib.encoders.base import Encoder
 from simlib.extras import needs_extra
 
+__all__ = ["load_encoder"]
+
 _CLASS_OF = {
     "pixels": ("pixels", "PixelsEncoder"),
     "towhee": ("towhee_cnn", "TowheeEncoder"),

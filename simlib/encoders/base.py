@@ -8,6 +8,8 @@ from collections.abc import Iterable
 import numpy as np
 from PIL import Image
 
+__all__ = ["Encoder", "TextEncoder"]
+
 
 class Encoder(ABC):
     """Turns pictures into embeddings; the base class of all strategies.

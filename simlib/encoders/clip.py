@@ -25,6 +25,8 @@ from simlib.networks.clip_compact import RECIPE, compact_folder, quiet_transform
 from simlib.networks.device import choose_device
 from simlib.networks.inference import load_network
 
+__all__ = ["ClipEncoder"]
+
 PUBLISHED = "clip-ViT-B-32"
 # A model that reads only text, and the model whose pictures share its space.
 # https://sbert.net/docs/sentence_transformer/pretrained_models.html#multimodal-models

@@ -10,6 +10,8 @@ from PIL import Image
 from simlib.encoders.base import Encoder
 from simlib.images import load_image
 
+__all__ = ["PixelsEncoder", "flatten_pixels"]
+
 
 def _flatten(image: Image.Image) -> np.ndarray:
     # Divided in float32: the same value as int / 255 to the last bit that float32 keeps.

@@ -27,6 +27,8 @@ from simlib.networks.simclr_resnet import (
     with_mirror_image,
 )
 
+__all__ = ["SimclrEncoder"]
+
 
 class SimclrEncoder(Encoder):
     """Embeds pictures with a network trained by SimCLR.

@@ -22,6 +22,8 @@ from simlib.images import ImageError, load_image
 from simlib.networks import efficientnet_lite0, inference
 from simlib.networks.device import choose_device
 
+__all__ = ["TowheeEncoder", "image_embedding_pipeline"]
+
 PIPELINE, BATCH_PIPELINE = "image-embedding", "image-embedding-batch"
 RESNET50 = ("timm/resnet50.a1_in1k", "model.safetensors")
 

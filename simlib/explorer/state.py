@@ -17,7 +17,8 @@ from simlib.encoders.base import Encoder, TextEncoder
 from simlib.explorer.thumbnails import jpeg
 from simlib.images import decode_image, read_image_file
 from simlib.listing import Picture, list_pictures
-from simlib.search import combine, nearest
+from simlib.query import combine
+from simlib.search import nearest
 
 MOST_NEIGHBOURS = 24
 """So many are searched at once, the right end of the slider, so that the slider only shows more."""

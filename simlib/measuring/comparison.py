@@ -19,6 +19,8 @@ from simlib.measuring.evaluation import (
 )
 from simlib.search import top_k
 
+__all__ = ["compare", "text_precision_at_k"]
+
 TEMPLATES = {"category": "a photo of a {}", "colour": "a photo of something {}"}
 """How a label is asked for in words, by the name of its column."""
 

@@ -6,10 +6,12 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from simlib.columns import Embeddings
+from simlib.columns import Embeddings, paths_at
 from simlib.embedding import embed
 from simlib.encoders.base import Encoder
 from simlib.search import similarity_blocks
+
+__all__ = ["find_duplicates"]
 
 SIDE = 16
 """Width and height of the thumbnails that are compared, in pixels."""
@@ -33,7 +35,7 @@ def find_duplicates(
     Parameters
     ----------
     image_df : pandas.DataFrame
-        With ``img_path``.
+        With ``img_path``, which only a comparison of thumbnails needs.
     embedding_col : str, optional
         Embeddings to compare in place of thumbnails.
     threshold : float
@@ -96,7 +98,7 @@ def find_duplicates(
         {
             "group": group,
             "index": image_df.index[positions],
-            "img_path": image_df["img_path"].to_numpy()[positions],
+            "img_path": paths_at(image_df, positions),
             "cosine_similarity": _cosines(embeddings.take(heads), embeddings.take(places)),
         }
     )

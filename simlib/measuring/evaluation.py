@@ -12,6 +12,8 @@ from simlib.columns import Embeddings, require_column
 from simlib.measuring.duplicates import find_duplicates
 from simlib.search import best_places, similarity_blocks
 
+__all__ = ["bootstrap_interval", "evaluate", "precision_at_k"]
+
 RESAMPLES = 2_000
 """How often the queries are drawn anew for an interval."""
 

@@ -15,6 +15,8 @@ from simlib.images import ImageError, load_image
 from simlib.measuring.comparison import named, with_embedding
 from simlib.search import top_k
 
+__all__ = ["CHANGES", "measure_robustness"]
+
 NEAR_WHITE = 230
 """From this value on in all three channels a pixel may be background."""
 

@@ -43,7 +43,7 @@ from simlib.milvus.rows import (
     without_embedding,
 )
 from simlib.progress import progress_bar
-from simlib.search import encode_query, numbers_of, require_direction
+from simlib.query import encode_query, numbers_of, require_direction
 
 MOST_NEIGHBOURS = 16_384
 """Milvus returns no more (https://milvus.io/docs/limitations.md)."""

@@ -1,0 +1,385 @@
+"""The one way to read a query: a label, a path, a picture, its bytes, a vector, or text.
+
+A query is compared with the embeddings of a :class:`Gallery`: a column of a frame
+(:class:`FrameGallery`), or a Milvus index.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Hashable
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from simlib.arguments import short_repr
+from simlib.columns import Embeddings, encoder_of, to_float32
+from simlib.encoders.base import Encoder, TextEncoder
+from simlib.images import ImageError, decode_image, load_image
+from simlib.listing import IMAGE_SUFFIXES
+
+__all__ = ["encode_query"]
+
+Query: TypeAlias = Hashable | os.PathLike | Image.Image | np.ndarray | bytes
+"""A label, the path of a picture, a picture, a picture's bytes, or an embedding."""
+
+
+class Gallery(Protocol):
+    """What a query is compared with."""
+
+    @property
+    def name(self) -> str:
+        """The column or collection, as errors call it."""
+
+    @property
+    def dim(self) -> int:
+        """The number of values in an embedding."""
+
+    @property
+    def encoder(self) -> Encoder | None:
+        """The encoder that made the embeddings, if it is known."""
+
+    def describe_label(self) -> str:
+        """Return what a label is here, such as ``"a label of the frame (which has 0, 1, …)"``."""
+
+    def row_at(self, label: object) -> tuple[np.ndarray, Any] | None:
+        """Return the embedding ``(dim,)`` at a label and what names its row; None if it is none."""
+
+
+class FrameGallery:
+    """The embeddings of a frame's column, by the labels of its index."""
+
+    def __init__(self, image_df: pd.DataFrame, embedding_col: str) -> None:
+        self.embeddings = Embeddings.of(image_df, embedding_col)
+        self.name = embedding_col
+        self._frame = image_df
+
+    @property
+    def dim(self) -> int:
+        return self.embeddings.dim
+
+    @property
+    def encoder(self) -> Encoder | None:
+        return encoder_of(self.embeddings)
+
+    def describe_label(self) -> str:
+        some = ", ".join(short_repr(label) for label in self._frame.index[:3])
+        more = ", …" if len(self._frame) > 3 else ""
+        return f"a label of the frame (which has {some}{more})"
+
+    def row_at(self, label: object) -> tuple[np.ndarray, int] | None:
+        """Return the embedding at a label, and its place among the column's embeddings.
+
+        Raises
+        ------
+        ValueError
+            If several rows have the label, or its row has no embedding.
+        """
+        position = self._position_of(label)
+        if position is None:
+            return None
+        places = np.flatnonzero(self.embeddings.positions == position)
+        if len(places) == 0:
+            errors = self._frame["error"] if "error" in self._frame else None
+            reason = "it is missing." if errors is None else errors.iloc[position]
+            raise ValueError(
+                f"The row at label {short_repr(label)} has no embedding in {self.name!r}: {reason}"
+            )
+        return self.embeddings.take(places)[0], int(places[0])
+
+    def _position_of(self, label: object) -> int | None:
+        index = self._frame.index
+        try:
+            if not isinstance(label, Hashable) or label not in index:
+                return None
+        except (TypeError, ValueError, KeyError, OverflowError):  # of a kind that no label has here
+            return None
+        position = index.get_loc(label)
+        if isinstance(position, (int, np.integer)):
+            return int(position)
+        if index.nlevels > 1 and not (isinstance(label, tuple) and len(label) == index.nlevels):
+            raise ValueError(
+                f"{short_repr(label)} is only a part of a label: the frame's index has "
+                f"{index.nlevels} levels. Give a label of all levels, such as "
+                f"{short_repr(index[position][0])}."
+            )
+        raise ValueError(
+            f"The label {short_repr(label)} stands at several rows of the frame, so it does not "
+            "say which is meant. Give the rows labels of their own: "
+            "image_df.reset_index(drop=True)."
+        )
+
+
+def read_query(
+    gallery: Gallery,
+    query: Query | None = None,
+    text: str | None = None,
+    encoder: Encoder | None = None,
+    weight: float = 0.5,
+) -> tuple[np.ndarray, Any]:
+    """Return the embedding of a query and, for a label, what names its own row.
+
+    Parameters
+    ----------
+    gallery : Gallery
+        What the query is compared with.
+    query : label, path, picture, bytes or vector, optional
+        A label of the gallery; else the path of a picture, a picture, the bytes of a picture's
+        file, or an embedding: any one-dimensional sequence of ``dim`` numbers.
+    text : str, optional
+        Words, alone or together with the query (:func:`combine`).
+    encoder : Encoder, optional
+        Encodes pictures and text; by default the gallery's own.
+    weight : float
+        The share of the text, if both are given.
+
+    Returns
+    -------
+    vector : numpy.ndarray
+        float32 ``(dim,)``, finite and not zero.
+    own
+        What ``gallery.row_at`` returned beside the embedding; None unless the query is a label.
+
+    Raises
+    ------
+    TypeError
+        If the encoder can't encode text.
+    ValueError
+        If there is no query, it is none of these, its encoder is not known, or it can't be compared
+        with the gallery's embeddings.
+    simlib.ImageError
+        If it is a picture that can't be opened.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"own": [[1, 0], [0, 2]]}, index=["a", "b"])
+    >>> gallery = FrameGallery(frame, "own")
+    >>> read_query(gallery, "b")
+    (array([0., 2.], dtype=float32), 1)
+    >>> read_query(gallery, [3, 4])
+    (array([3., 4.], dtype=float32), None)
+    >>> read_query(gallery, "c")
+    Traceback (most recent call last):
+    ValueError: The query 'c' is neither a label of the frame (which has 'a', 'b') nor an ...
+    """
+    vector, own = None, None
+    if query is not None or text is None:
+        vector, own = _read(gallery, query, encoder)
+        require_direction(vector, gallery.dim, gallery.name)
+    if text is not None:
+        words = _encode_text(_known_encoder(gallery, encoder, "text"), text)
+        require_direction(words, gallery.dim, gallery.name)
+        vector = _unit(words) if vector is None else combine(vector, words, weight)
+        require_direction(vector, gallery.dim, gallery.name)
+    assert vector is not None
+    return vector, own
+
+
+def _read(gallery: Gallery, query: Query | None, encoder: Encoder | None) -> tuple[np.ndarray, Any]:
+    """Return the embedding of a query without text, not yet checked, and its own row."""
+    if isinstance(query, Image.Image):
+        return _known_encoder(gallery, encoder, "a picture").encode([query])[0], None
+    found = gallery.row_at(query)  # first, since a label may look like anything
+    if found is not None:
+        return found
+    if query is None:
+        raise ValueError(
+            f"There is nothing to search for: give {gallery.describe_label()}, a path, a picture, "
+            "a vector, or a text."
+        )
+    if isinstance(query, (str, os.PathLike, bytes, bytearray, memoryview)):
+        picture = _open(gallery, query)
+        return _known_encoder(gallery, encoder, "a picture").encode([picture])[0], None
+    return numbers_of(query, gallery.describe_label()), None
+
+
+def _open(gallery: Gallery, query: str | os.PathLike | bytes | bytearray | memoryview):
+    """Return the picture at a path, or that of the bytes of its file."""
+    if isinstance(query, (bytes, bytearray, memoryview)):
+        data = bytes(query)
+        return decode_image(data, f"a query of {len(data):,} bytes")
+    if isinstance(query, str) and not _is_like_a_path(query):
+        raise ValueError(
+            f"The query {short_repr(query)} is neither {gallery.describe_label()} nor an existing "
+            "file. To search by words, pass them as text=..."
+        )
+    try:
+        return load_image(query)
+    except ImageError as error:
+        if len(error.path) <= 1000:
+            raise
+        raise ImageError(f"{error.path[:100]}…", error.reason) from None
+
+
+def _is_like_a_path(text: str) -> bool:
+    if os.path.splitext(text)[1].lower() in IMAGE_SUFFIXES or os.path.exists(text):
+        return True
+    return any(separator in text for separator in ("/", "\\"))
+
+
+def _known_encoder(gallery: Gallery, encoder: Encoder | None, what: str) -> Encoder:
+    encoder = encoder or gallery.encoder
+    if encoder is None:
+        raise ValueError(
+            f"It is not known which encoder made the embeddings in {gallery.name!r}, so {what} "
+            "can't be compared with them. Name it: encoder=simlib.load_encoder(...)."
+        )
+    return encoder
+
+
+def numbers_of(query: object, label: str) -> np.ndarray:
+    """Return a query that must be an embedding as float32 ``(dim,)``.
+
+    Raises
+    ------
+    ValueError
+        If it is none; ``label`` says what else it could have been.
+
+    Examples
+    --------
+    >>> numbers_of([[3, 4]], "a label")
+    array([3., 4.], dtype=float32)
+    """
+    if isinstance(query, pd.DataFrame):
+        raise ValueError(
+            f"The query is a DataFrame of {len(query)} rows, not one query. Give the label of a "
+            "row; for many at once: simlib.nearest_many(image_df, embedding_col, queries.index)."
+        )
+    vector = to_float32(query)
+    if vector is None or vector.ndim == 0:
+        raise ValueError(
+            f"The query {short_repr(query)} is not {label}, nor a path, a picture or a vector."
+        )
+    if vector.ndim == 2 and len(vector) == 1:  # as encode gives it, (1, dim)
+        return vector[0]
+    if vector.ndim == 2:
+        raise ValueError(
+            f"The query has {len(vector)} rows of {vector.shape[1]} values, but it must be one "
+            "vector. For many at once: simlib.nearest_many(image_df, embedding_col, queries)."
+        )
+    if vector.ndim > 2:
+        raise ValueError(
+            f"The query is an array of shape {vector.shape}, but it must be one vector. If it is a "
+            "picture, pass PIL.Image.fromarray(query)."
+        )
+    return vector
+
+
+def require_direction(vector: np.ndarray, dim: int, where: str) -> None:
+    """Raise ValueError if an embedding can't be compared with those ``(n, dim)`` of some place.
+
+    Examples
+    --------
+    >>> require_direction(np.zeros(2), dim=2, where="pixels")
+    Traceback (most recent call last):
+    ValueError: The query's embedding is zero or not finite, so it has no direction to compare.
+    """
+    if vector.shape != (dim,):
+        raise ValueError(
+            f"The query has {vector.size} values, but the embeddings in {where!r} have {dim}. Both "
+            "must come from the same encoder."
+        )
+    if not np.isfinite(vector).all() or not vector.any():
+        raise ValueError(
+            "The query's embedding is zero or not finite, so it has no direction to compare."
+        )
+
+
+# Words
+
+
+def encode_query(
+    model: Any, text: str | None = None, image: Image.Image | None = None, weight: float = 0.5
+) -> np.ndarray:
+    """Return the embedding of a text, or of a picture and a text together.
+
+    The two are scaled to length 1 and added, the text ``weight`` times, the picture
+    ``1 - weight`` times: *this one, but blue*.
+
+    Parameters
+    ----------
+    model : Encoder or SentenceTransformer
+        Reads both pictures and text, as ``simlib.load_encoder("clip")`` does.
+    text : str, optional
+        Always read as text: it is neither opened as a file nor fetched.
+    image : PIL.Image.Image, optional
+        A picture to start from.
+    weight : float
+        From 0 (the picture alone) to 1 (the text alone); counts only if both are given.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32 ``(dim,)``, of length 1.
+
+    Raises
+    ------
+    TypeError
+        If the model can't encode text.
+    ValueError
+        If neither is given, the text is empty, or ``weight`` is out of its range.
+
+    Examples
+    --------
+    >>> import simlib
+    >>> clip = simlib.load_encoder("clip")
+    >>> encode_query(clip, "a red bag").shape
+    (384,)
+    """
+    if not 0 <= weight <= 1:
+        raise ValueError(f"weight={short_repr(weight)} must lie between 0 (picture) and 1 (text).")
+    words = None if text is None else _encode_text(model, text)  # (dim,)
+    picture = None if image is None else model.encode([image])[0]  # (dim,)
+    if words is not None and picture is not None:
+        return combine(picture, words, weight)
+    only = picture if words is None else words
+    if only is None:
+        raise ValueError("There is nothing to encode: give a text, a picture, or both.")
+    return _unit(only)
+
+
+def combine(picture: np.ndarray, words: np.ndarray, weight: float) -> np.ndarray:
+    """Return the embedding of a picture and a text together: what both point to.
+
+    Parameters
+    ----------
+    picture, words : numpy.ndarray
+        Embeddings ``(dim,)`` in one space, of any length but zero.
+    weight : float
+        The share of the words, from 0 to 1.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32 ``(dim,)``, of length 1.
+
+    Examples
+    --------
+    >>> combine(np.array([3.0, 0.0]), np.array([0.0, 0.5]), weight=0.5).round(2)
+    array([0.71, 0.71], dtype=float32)
+    """
+    both = (1 - weight) * picture / np.linalg.norm(picture) + weight * words / np.linalg.norm(words)
+    return _unit(both)
+
+
+def _unit(vector: np.ndarray) -> np.ndarray:
+    return np.asarray(vector / np.linalg.norm(vector), dtype=np.float32)
+
+
+def _encode_text(model: Any, text: str) -> np.ndarray:
+    if isinstance(model, TextEncoder):
+        return np.asarray(model.encode_text([text])[0], dtype=np.float32)
+    if not hasattr(model, "encode") or isinstance(model, Encoder):
+        raise TypeError(
+            f"{type(model).__name__} can't encode text. Use one that reads pictures and words, "
+            "such as simlib.load_encoder('clip')."
+        )
+    if not isinstance(text, str) or not text.strip():
+        raise ValueError(
+            f"The text {short_repr(text)} is empty; name what you look for, as in 'a red bag'."
+        )
+    # A model of sentence-transformers itself. As a dict, the text is text: a bare string that is
+    # the path of a picture would be opened as one.
+    return np.asarray(model.encode([{"text": text}], show_progress_bar=False)[0], dtype=np.float32)
