@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image
 
 from simlib.encoders.simclr import SimclrEncoder
+from simlib.extras import needs_extra
 from simlib.networks.device import choose_device
 from simlib.networks.simclr_resnet import (
     SIDE,
@@ -130,10 +131,11 @@ def train(
     ...     SimclrEncoder(weights, device="cpu").dim
     512
     """
-    import torch
-    from torch.utils.data import DataLoader
+    with needs_extra("simclr", "SimCLR's training"):
+        import torch
+        from torch.utils.data import DataLoader
 
-    from simlib.training import module as training
+        from simlib.training import module as training
     from simlib.training.bolts import known_warnings_silenced
 
     if view_side < 32:  # oneDNN's bfloat16 convolution gives NaN where a 1 × 1 map is halved
