@@ -11,8 +11,8 @@ import pytest
 from loopback import loopback
 from tiny_clip import save_tiny_clip
 
+from simlib.downloads.model_folder import require_safe_model
 from simlib.encoders.clip import ClipEncoder, open_model
-from simlib.networks.model_folder import require_safe_model
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from simlib.downloads.http import fetch_file, in_a_line, require_network
+from simlib.downloads.model_folder import is_model_file
 from simlib.extras import MissingExtraError
 from simlib.home import home_folder
-from simlib.networks.model_folder import is_model_file
 from simlib.storage.locks import exclusive
 
 INSTEAD = "Or use weights='compact', which works offline."
@@ -62,7 +62,7 @@ def hub_folder(repo_id: str) -> Path:
     """Return a folder with the model of a repository on the hub, downloading it at the first call.
 
     Only weights that are safetensors, settings and vocabularies are fetched, never a pickle or a
-    program (:func:`simlib.networks.model_folder.is_model_file`).
+    program (:func:`simlib.downloads.model_folder.is_model_file`).
 
     Raises
     ------

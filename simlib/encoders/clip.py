@@ -19,12 +19,12 @@ import numpy as np
 from PIL import Image
 
 from simlib.downloads.hub import cached_folder, hub_folder
+from simlib.downloads.model_folder import require_safe_model
 from simlib.encoders.base import TextEncoder
 from simlib.networks import clip_compact, efficientnet_lite0
 from simlib.networks.clip_compact import RECIPE, compact_folder, quiet_transformers
 from simlib.networks.device import choose_device
 from simlib.networks.inference import load_network
-from simlib.networks.model_folder import require_safe_model
 
 __all__ = ["ClipEncoder"]
 
@@ -210,7 +210,7 @@ def open_model(name: str, device: str):
     """Return the model of a name or folder as sentence-transformers opens it.
 
     It is downloaded when it isn't on this computer (:func:`simlib.downloads.hub.hub_folder`). No
-    folder is opened that could run code (:mod:`simlib.networks.model_folder`).
+    folder is opened that could run code (:mod:`simlib.downloads.model_folder`).
 
     Raises
     ------
