@@ -59,14 +59,18 @@ def _reserve(file_descriptor: int, size: int) -> None:
 
 def forget_pages(matrix: np.ndarray) -> None:
     """Let go of the memory that shows parts of a matrix on disk; its values stay as they are."""
-    if _is_on_disk(matrix) and hasattr(mmap, "MADV_DONTNEED"):
-        _root(matrix).base.madvise(mmap.MADV_DONTNEED)
+    file_map = _map_on_disk(matrix)
+    if file_map is not None and hasattr(mmap, "MADV_DONTNEED"):
+        file_map.madvise(mmap.MADV_DONTNEED)
 
 
-def _is_on_disk(matrix: np.ndarray) -> bool:
+def _map_on_disk(matrix: np.ndarray) -> mmap.mmap | None:
     root = _root(matrix)
     # What was written to a "c" map (copy on write) is nowhere but in memory.
-    return isinstance(root, np.memmap) and root.mode != "c" and isinstance(root.base, mmap.mmap)
+    if not isinstance(root, np.memmap) or root.mode == "c":
+        return None
+    base: object = root.base
+    return base if isinstance(base, mmap.mmap) else None
 
 
 def column_of_rows(matrix: np.ndarray, present: np.ndarray, index: pd.Index) -> pd.Series:
@@ -177,7 +181,7 @@ class Embeddings:
 
     def chunks(self) -> Iterator[tuple[slice, np.ndarray]]:
         """Yield ``(slice of the positions, float32 (step, dim))``, CHUNK_BYTES at most each."""
-        if self.rows is None and not _is_on_disk(self.matrix):
+        if self.rows is None and _map_on_disk(self.matrix) is None:
             yield slice(0, len(self)), self.matrix
             return
         step = max(1, CHUNK_BYTES // (4 * self.dim))
@@ -378,7 +382,7 @@ def to_float32(value: object) -> np.ndarray | None:
 
 def _stack(cells: Iterable, labels: pd.Index, embedding_col: str) -> np.ndarray:
     """Return the user's own cells as one float32 matrix ``(n, dim)``."""
-    rows = []
+    rows: list[np.ndarray] = []
     for label, cell in zip(labels, cells, strict=True):
         row = to_float32(cell)
         if row is None or row.ndim != 1 or row.size == 0:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from itertools import islice
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -27,6 +27,8 @@ from simlib.storage.cache import EmbeddingCache
 from simlib.storage.hashing import digest_of
 
 __all__ = ["embed"]
+
+Result = TypeVar("Result")
 
 
 def embed(
@@ -234,8 +236,8 @@ class _Job:
 
 
 def _in_order(
-    function: Callable[[int], object], positions: Sequence[int], workers: int, ahead: int
-) -> Generator[tuple[int, object]]:
+    function: Callable[[int], Result], positions: Sequence[int], workers: int, ahead: int
+) -> Generator[tuple[int, Result]]:
     """Yield ``(position, function(position))`` in order, at most ``ahead`` computed in advance.
 
     Close it when done with it early: an exception's traceback would keep its threads alive.

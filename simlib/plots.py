@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Hashable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -29,6 +30,8 @@ MOST_DRAWN = 50
 
 THUMBNAIL = 224
 """The longer side of a picture in a figure, in pixels."""
+
+Path: TypeAlias = str | os.PathLike[str]
 
 # Twenty hues in an order that sets neighbours apart (matplotlib's tab20, dark ones first).
 _PALETTE = [f"C{number}" for number in range(10)] + [
@@ -81,9 +84,8 @@ def plot_similar(
     require_column(df, "img_path")
     neighbours = nearest(df, embedding_col, query_index, k_neighbors)
     captions = [f"{similarity:.2f}" for similarity in neighbours["cosine_similarity"]]
-    draw_neighbours(
-        df.at[query_index, "img_path"], neighbours["img_path"], captions, title=embedding_col
-    )
+    path = df["img_path"].loc[query_index]
+    draw_neighbours(path, neighbours["img_path"], captions, title=embedding_col)
     return neighbours
 
 
@@ -162,11 +164,15 @@ def text_image_search(
 
 
 def draw_neighbours(
-    query: object | None, img_paths: Sequence[str], captions: Sequence[str], title: str = ""
+    query: Path | Image.Image | None,
+    img_paths: Iterable[Path],
+    captions: Iterable[str],
+    title: str = "",
 ) -> Figure:
     """Draw a query (a path, a picture, or None for none) in a frame, and its neighbours."""
     import matplotlib.pyplot as plt
 
+    img_paths, captions = list(img_paths), list(captions)
     if len(img_paths) > MOST_DRAWN:
         title = f"{title} (the first {MOST_DRAWN} of {len(img_paths):,})".strip()
     pictures = [*([] if query is None else [query]), *img_paths[:MOST_DRAWN]]
@@ -283,8 +289,9 @@ def plot_comparison(comparison: pd.DataFrame, columns: int = 3) -> Figure:
     """
     import matplotlib.pyplot as plt
 
-    levels = comparison.columns.get_level_values(0) if comparison.columns.nlevels == 2 else []
-    measures = [name for name in dict.fromkeys(levels) if name != "cost"]
+    measures: list[str] = []
+    if comparison.columns.nlevels == 2:
+        measures = [name for name in comparison.columns.unique(0) if name != "cost"]
     if not measures:
         raise ValueError("There is no measure to draw; give what simlib.compare returned.")
     columns = min(columns, len(measures))
@@ -482,12 +489,14 @@ def _draw_points(
     are_colours = len(names) > 0 and all(map(is_color_like, names))
     axis.set_facecolor("0.94" if are_colours else "white")  # so that white things can be seen
     if labels is None or labels.isna().any():
-        unnamed = slice(None) if labels is None else labels.isna().to_numpy()
-        axis.scatter(*points[unnamed].T, s=8, color=plain, linewidths=0)
+        unnamed = points if labels is None else points[labels.isna().to_numpy()]
+        axis.scatter(unnamed[:, 0], unnamed[:, 1], s=8, color=plain, linewidths=0)
+    if labels is None:
+        return
     for number, name in enumerate(names):
         own = points[texts == name]
         colour = name if are_colours else _PALETTE[number % len(_PALETTE)]
-        axis.scatter(*own.T, s=8, color=colour, linewidths=0)
+        axis.scatter(own[:, 0], own[:, 1], s=8, color=colour, linewidths=0)
         if not are_colours and len(names) <= 40:
             # Where most of them are: the point whose distances to the others have the least median.
             spread = np.linalg.norm(own[:, None] - own[None], axis=2)
@@ -518,7 +527,7 @@ def _draw_thumbnails(axis: Axes, points: np.ndarray, img_paths: list[str], about
     axis.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="auto")
 
 
-def _draw(axis: Axes, picture: object, caption: str) -> None:
+def _draw(axis: Axes, picture: Path | Image.Image, caption: str) -> None:
     """Draw a picture or the one at a path; one that can't be read is a cross on grey."""
     if isinstance(picture, Image.Image):
         image = picture.convert("RGB")

@@ -153,7 +153,7 @@ def nearest_many(
     names: pd.Index
     own_places: list[int | None]
     if queries is None:
-        own_places = np.flatnonzero(embeddings.have_direction()).tolist()
+        own_places = [*np.flatnonzero(embeddings.have_direction())]
         of_queries = embeddings.some(embeddings.have_direction())
         names = image_df.index[of_queries.positions]
     else:

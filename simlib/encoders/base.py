@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from PIL import Image
@@ -114,6 +116,51 @@ class TextEncoder(Encoder):
     @abstractmethod
     def encode_text(self, texts: str | Iterable[str]) -> np.ndarray:
         """Return the embeddings of some texts, float32 ``(n, dim)``."""
+
+
+class WeightedEncoder(Encoder):
+    """An encoder that is pickled as the arguments it was made with: unpickling loads its weights.
+
+    Nothing of the network travels, so that workers of joblib, Dask or multiprocessing load it for
+    themselves. A copy shares the network with its original.
+    """
+
+    _made_with: tuple[tuple, dict] | None
+
+    def __new__(cls, *args, **kwargs):
+        encoder = super().__new__(cls)
+        encoder._made_with = (args, kwargs)
+        return encoder
+
+    def __reduce__(self):
+        if self._made_with is None:
+            raise TypeError(
+                f"{self!r} was made around a network in memory, so it can't be pickled: there are "
+                "no weights to load it from again. Save the network, and load the encoder by path."
+            )
+        own = {name: vars(self)[name] for name in ("name", "column") if name in vars(self)}
+        return _load_again, (type(self), *self._made_with, self.recipe), own
+
+    def __copy__(self):
+        other = object.__new__(type(self))
+        vars(other).update(vars(self))
+        return other
+
+    def __deepcopy__(self, memo):
+        return copy.copy(self)
+
+
+def _load_again(
+    encoder_class: type[WeightedEncoder], args: tuple, kwargs: Mapping, recipe: str
+) -> WeightedEncoder:
+    encoder = encoder_class(*args, **kwargs)
+    if encoder.recipe != recipe:
+        warnings.warn(
+            f"{encoder!r} gives other embeddings here than where it was pickled: it was "
+            f"{recipe!r} and is {encoder.recipe!r}. Don't mix the two in one column.",
+            stacklevel=2,
+        )
+    return encoder
 
 
 def as_rgb(image: Image.Image) -> Image.Image:

@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from simlib.downloads.hub import hub_folder
-from simlib.encoders.base import TextEncoder
+from simlib.encoders.base import TextEncoder, WeightedEncoder
 from simlib.networks import clip_compact, efficientnet_lite0
 from simlib.networks.clip_compact import RECIPE, compact_folder, quiet_transformers
 from simlib.networks.device import choose_device
@@ -34,7 +34,7 @@ PICTURES_FOR = {"clip-ViT-B-32-multilingual-v1": "clip-ViT-B-32"}
 TEXTS_AT_ONCE = 32
 
 
-class ClipEncoder(TextEncoder):
+class ClipEncoder(WeightedEncoder, TextEncoder):
     """Embeds pictures and texts in one space, so that words find pictures.
 
     Parameters
@@ -75,6 +75,7 @@ class ClipEncoder(TextEncoder):
     """
 
     name = "clip"
+    dim: int
     column = "clip_img_embedding"
 
     def __init__(

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from simlib.encoders.base import Encoder
+from simlib.encoders.base import WeightedEncoder
 from simlib.networks import simclr_resnet
 from simlib.networks.device import choose_device
 from simlib.networks.inference import load_network
@@ -30,7 +30,7 @@ from simlib.networks.simclr_resnet import (
 __all__ = ["SimclrEncoder"]
 
 
-class SimclrEncoder(Encoder):
+class SimclrEncoder(WeightedEncoder):
     """Embeds pictures with a network trained by SimCLR.
 
     What the tutorial does with a Dataset and a DataLoader: a picture is resized to 64 × 64 whatever
@@ -96,6 +96,7 @@ class SimclrEncoder(Encoder):
     def of_network(cls, network, dim: int, device: str = "cpu") -> SimclrEncoder:
         """Return an encoder around a network in memory, such as one that is being trained."""
         encoder = cls.__new__(cls)
+        encoder._made_with = None
         encoder._device, encoder.dim, encoder._both_ways = device, dim, False
         digest = hashlib.sha256()
         for name, tensor in network.state_dict().items():

@@ -9,15 +9,16 @@ registered them here. All of ours are: ``AutoPipes.pipeline("image-embedding")``
 from __future__ import annotations
 
 import functools
+import os
 import warnings
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from simlib.downloads.hub import hub_file
-from simlib.encoders.base import Encoder
+from simlib.encoders.base import WeightedEncoder
 from simlib.images import ImageError, load_image
 from simlib.networks import efficientnet_lite0, inference
 from simlib.networks.device import choose_device
@@ -65,7 +66,7 @@ def _published_resnet50(device: str, precision: str, backend: str | None) -> Net
     from simlib.storage.hashing import sha256_of
 
     path = hub_file(*RESNET50)
-    network = timm.create_model("resnet50", pretrained=False)
+    network: Any = timm.create_model("resnet50", pretrained=False)  # has more than any Module
     network.load_state_dict(load_file(path))
     transform = create_transform(**resolve_model_data_config(network), is_training=False)
     network.reset_classifier(0)  # from now on it ends with the pooled features
@@ -207,7 +208,7 @@ def image_embedding_pipeline(
     return AutoPipes.pipeline(PIPELINE, weights, device, precision, backend)
 
 
-class TowheeEncoder(Encoder):
+class TowheeEncoder(WeightedEncoder):
     """The features that a classifier computes just before it names a class.
 
     Compact weights are EfficientNet-Lite0 (Tan and Le, https://arxiv.org/abs/1905.11946), published
@@ -251,24 +252,41 @@ class TowheeEncoder(Encoder):
         precision: str = "float32",
         backend: str | None = None,
     ) -> None:
-        options = (weights, choose_device(device), precision, backend)
-        self._network = load_network(*options)
+        self._options = (weights, choose_device(device), precision, backend)
+        self._network = load_network(*self._options)
         self.dim = self._network.dim
         self.backend = self._network.features.backend
         self.recipe = f"towhee {self._network.recipe}"
         if self._network.features.precision != "float32":
             self.recipe += f" {self._network.features.precision}"
-        self.pipeline = image_embedding_pipeline(*options)
+        self._start_pipelines()
+
+    def _start_pipelines(self) -> None:
+        self._process = os.getpid()
+        self._pipeline = image_embedding_pipeline(*self._options)
 
         from towhee import AutoPipes
 
-        self._batch_pipeline = AutoPipes.pipeline(BATCH_PIPELINE, *options)
+        self._batch_pipeline = AutoPipes.pipeline(BATCH_PIPELINE, *self._options)
+
+    @property
+    def pipeline(self):
+        if self._process != os.getpid():  # forked since: their threads stayed in the other process
+            self._start_pipelines()
+        return self._pipeline
+
+    @property
+    def batch_pipeline(self):
+        """The pipeline from a batch of prepared pictures to their embeddings."""
+        if self._process != os.getpid():
+            self._start_pipelines()
+        return self._batch_pipeline
 
     def prepare(self, image: Image.Image) -> np.ndarray:
         return self._network.prepare(image)
 
     def encode_prepared(self, batch: np.ndarray) -> np.ndarray:
-        answer = self._batch_pipeline(batch).get()
+        answer = self.batch_pipeline(batch).get()
         if answer is None:  # an operator failed, and python -O lost its exception on the way
             raise RuntimeError(
                 f"Towhee's pipeline gave no embeddings for a batch of shape {batch.shape}. "

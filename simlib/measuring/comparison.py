@@ -116,7 +116,7 @@ def compare(
         frames = [image_df] if gallery_df is None else [image_df, gallery_df]
         leave_out_duplicates = duplicates_among(*frames)
 
-    rows = {}
+    rows: dict[str, dict[tuple[str, str], float]] = {}
     for name, encoder in encoders.items():
         queries = with_embedding(image_df, encoder, progress)
         gallery = None if gallery_df is None else with_embedding(gallery_df, encoder, progress)
@@ -126,7 +126,7 @@ def compare(
             leave_out_duplicates=leave_out_duplicates, seed=seed,
         )  # fmt: skip
         dim = Embeddings.of(queries, encoder.column).dim
-        row = {
+        row: dict[tuple[str, str], float] = {
             ("cost", "dimensions"): dim,
             ("cost", "bytes a picture"): 4 * dim,
             ("cost", "seconds per 1,000"): seconds,
@@ -139,27 +139,27 @@ def compare(
             for column in label_cols:
                 by_label = text_precision_at_k(queries, encoder, column, k, templates[column])
                 interval = bootstrap_interval(by_label.to_numpy(), seed)
-                for part, value in zip(
-                    ("mean", "low", "high"), (by_label.mean(), *interval), strict=True
-                ):
-                    row[f"text precision@{k} by {column}", part] = float(value)
+                measure = f"text precision@{k} by {column}"
+                row[measure, "mean"] = float(by_label.mean())
+                row[measure, "low"], row[measure, "high"] = map(float, interval)
         rows[name] = row
     # The widest row first, so that its columns give the order.
-    columns = pd.MultiIndex.from_tuples(max(rows.values(), key=len))
+    widest = max(rows.values(), key=lambda row: len(row))
+    columns = pd.MultiIndex.from_tuples(list(widest))
     table = pd.DataFrame.from_dict(rows, orient="index").reindex(columns=columns)
     if leave_out_duplicates is not False:
         image_df, gallery_df = without_duplicates(image_df, gallery_df, leave_out_duplicates)
     table.attrs["chance"] = {}
     for column in label_cols:
-        by_picture, by_label = _chance(image_df, gallery_df, column)
-        table.attrs["chance"][f"precision@{k} by {column}"] = by_picture
-        table.attrs["chance"][f"text precision@{k} by {column}"] = by_label
+        of_pictures, of_labels = _chance(image_df, gallery_df, column)
+        table.attrs["chance"][f"precision@{k} by {column}"] = of_pictures
+        table.attrs["chance"][f"text precision@{k} by {column}"] = of_labels
     return table
 
 
 def text_precision_at_k(
     image_df: pd.DataFrame,
-    encoder: Encoder,
+    encoder: TextEncoder,
     label_col: str = "category",
     k: int = 5,
     template: str = TEMPLATE,
@@ -170,7 +170,7 @@ def text_precision_at_k(
     ----------
     image_df : pandas.DataFrame
         With the encoder's column.
-    encoder : Encoder
+    encoder : TextEncoder
         Reads text, as ``simlib.load_encoder("clip")`` does.
     label_col : str
         The labels to ask for.
@@ -258,9 +258,10 @@ def _chance(
     image_df: pd.DataFrame, gallery_df: pd.DataFrame | None, column: str
 ) -> tuple[float, float]:
     """Return the precision of a random choice, for pictures and for labels as queries."""
-    same = gallery_df is None
-    sizes = (image_df if same else gallery_df)[column].value_counts()
-    others = image_df[column].dropna().map(sizes).fillna(0) - int(same)
-    offered = len(image_df if same else gallery_df) - int(same)
+    own = int(gallery_df is None)  # a picture is not offered to itself
+    gallery = image_df if gallery_df is None else gallery_df
+    sizes = gallery[column].value_counts()
+    others = image_df[column].dropna().map(sizes).fillna(0) - own
+    offered = len(gallery) - own
     by_picture = (others[others > 0] / offered).mean()
     return float(by_picture), float((image_df[column].value_counts() / len(image_df)).mean())

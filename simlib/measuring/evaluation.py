@@ -267,7 +267,7 @@ class _Task(NamedTuple):
         cls, image_df: pd.DataFrame, embedding_col: str, gallery_df: pd.DataFrame | None
     ) -> _Task:
         same = gallery_df is None
-        frames = [image_df] if same else [image_df, gallery_df]
+        frames = [image_df] if gallery_df is None else [image_df, gallery_df]
         every = [Embeddings.of(frame, embedding_col) for frame in frames]
         usable = [embeddings.some(embeddings.have_direction()) for embeddings in every]
         return cls(
@@ -376,13 +376,13 @@ def duplicates_among(*frames: pd.DataFrame) -> pd.DataFrame:
 
 
 def without_duplicates(
-    image_df: pd.DataFrame, gallery_df: pd.DataFrame | None, duplicates: bool | pd.DataFrame
+    image_df: pd.DataFrame, gallery_df: pd.DataFrame | None, duplicates: bool | pd.DataFrame = True
 ) -> tuple[pd.DataFrame, pd.DataFrame | None]:
     """Return queries and gallery without repetitions, also of one in the other."""
     frames = [image_df] if gallery_df is None else [image_df, gallery_df]
     for frame in frames:
         require_column(frame, "img_path")
-    if duplicates is True:
+    if isinstance(duplicates, bool):
         duplicates = duplicates_among(*frames)
     group_of = dict(zip(duplicates["img_path"], duplicates["group"], strict=True))
     # A picture in no group is one of its own, which the same path in another row belongs to.

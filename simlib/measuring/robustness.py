@@ -57,7 +57,7 @@ def other_background(
     background = np.isin(areas, rim[rim > 0])  # (height, width)
     if background.mean() < LEAST_BACKGROUND:
         return None
-    return Image.fromarray(np.where(background[..., None], np.uint8(colour), pixels))
+    return Image.fromarray(np.where(background[..., None], np.array(colour, np.uint8), pixels))
 
 
 def darker(image: Image.Image, factor: float = 0.6) -> Image.Image:
@@ -160,10 +160,11 @@ def measure_robustness(
         neighbours = _search(before, gallery, own, k)
         others = _mean_distance(before, gallery)
         for change, images in changed.items():
-            applied = [at for at, number in enumerate(usable) if images[number] is not None]
+            pairs = [(at, images[number]) for at, number in enumerate(usable)]
+            applied = [at for at, image in pairs if image is not None]
             row = {"encoder": name, "change": change, "pictures": len(applied)}
             if applied:
-                after = _unit(_encode(encoder, [images[usable[at]] for at in applied]))
+                after = _unit(_encode(encoder, [image for _, image in pairs if image is not None]))
                 kept = _search(after, gallery, own[applied], k)
                 moved = 1 - np.vecdot(before[applied], after).mean()
                 same = [
@@ -187,7 +188,8 @@ def _draw(image_df: pd.DataFrame, pictures: int, seed: int) -> tuple[list[int], 
     """Return the positions of some pictures that can be read, and the pictures."""
     order = np.random.default_rng(seed).permutation(len(image_df)).tolist()
     paths = image_df["img_path"].to_numpy()
-    chosen, images = [], []
+    chosen: list[int] = []
+    images: list[Image.Image] = []
     for position in order:
         if len(chosen) == pictures:
             break

@@ -11,12 +11,15 @@ not hang on its batch, either.
 
 from __future__ import annotations
 
+import ctypes
+import functools
 import hashlib
 import os
 import sys
 import tempfile
 import threading
 import warnings
+import weakref
 import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
 PRECISIONS = ("float32", "bfloat16")
 CONVERSION = 1  # raised when the code below converts the same network to something else
 _one_at_a_time = threading.Lock()  # torch can't trace two networks at once
+_compiled: weakref.WeakSet[_OpenvinoNetwork] = weakref.WeakSet()
 
 
 class Network(ABC):
@@ -100,6 +104,7 @@ def load_network(
     ImportError
         If OpenVINO is asked for and missing.
     """
+    _survive_forks()
     if precision not in PRECISIONS:
         raise ValueError(f"precision={precision!r} is unknown; choose one of {PRECISIONS}.")
     if backend not in (None, "torch", "openvino"):
@@ -114,6 +119,26 @@ def load_network(
     if device != "cpu":
         raise ValueError(f"OpenVINO runs on device 'cpu' here, not on {device!r}.")
     return _OpenvinoNetwork(_converted(name, origin, build, picture), picture, precision)
+
+
+@functools.cache
+def _survive_forks() -> None:
+    """See to it that networks work in processes that are forked from this one; done once."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_after_fork)
+
+
+def _after_fork() -> None:
+    """Let go of the threads that compute in the parent; a fork does not take them along.
+
+    Who waits for their work in the child would wait for ever.
+    """
+    global _one_at_a_time
+    _one_at_a_time = threading.Lock()  # perhaps held by a thread of the parent
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
+    for network in list(_compiled):
+        network.leave_behind()
 
 
 class _TorchNetwork(Network):
@@ -148,14 +173,22 @@ class _OpenvinoNetwork(Network):
     library = "openvino"
 
     def __init__(self, model, picture: np.ndarray, precision: str) -> None:
+        self._model = model
+        self._picture = picture
+        self._asked_for = precision
+        self._lock = threading.Lock()
+        self._compile()
+        _compiled.add(self)
+
+    def _compile(self) -> None:
         openvino = import_openvino()
         threads = network_threads()
         compiled = openvino.Core().compile_model(
-            model,
+            self._model,
             "CPU",
             {
                 # By name: left to itself, it takes bfloat16 where the processor has it.
-                "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[precision],
+                "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[self._asked_for],
                 "INFERENCE_NUM_THREADS": threads,
                 "NUM_STREAMS": min(threads, 16),  # each holds the network's layers in memory
                 # Bound to a core, they would wait for the thread that decodes on it.
@@ -164,11 +197,9 @@ class _OpenvinoNetwork(Network):
         )
         in_use = compiled.get_property("INFERENCE_PRECISION_HINT")
         self.precision = "bfloat16" if in_use == openvino.Type.bf16 else "float32"
-        self._picture = picture
         self._dim = compiled.output(0).shape[1]
         self._requests = openvino.AsyncInferQueue(compiled)  # as many as there are streams
         self._requests.set_callback(_take_result)
-        self._lock = threading.Lock()
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
         if batch.shape[1:] != self._picture.shape or batch.dtype != self._picture.dtype:
@@ -178,10 +209,20 @@ class _OpenvinoNetwork(Network):
             )
         rows = np.empty((len(batch), self._dim), dtype=np.float32)
         with self._lock:
+            if self._requests is None:
+                self._compile()
             for place in range(len(batch)):
                 self._requests.start_async({0: batch[place : place + 1]}, (rows, place))
             self._requests.wait_all()
         return rows
+
+    def leave_behind(self) -> None:
+        """Compile anew at the next call, and never free what the parent of this process compiled.
+
+        Freeing it would wait for the parent's threads.
+        """
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._requests))
+        self._requests, self._lock = None, threading.Lock()
 
 
 def _take_result(request, rows_and_place: tuple[np.ndarray, int]) -> None:
