@@ -304,12 +304,17 @@ def require_column(image_df: pd.DataFrame, name: str) -> None:
         )
 
 
-def paths_at(image_df: pd.DataFrame, positions: np.ndarray) -> np.ndarray | None:
+def paths_at(image_df: pd.DataFrame, positions: np.ndarray) -> np.ndarray | pd.Series | None:
     """Return the pictures' paths at some positions; None where the frame has no ``img_path``."""
     if "img_path" not in image_df:
         return None
     require_column(image_df, "img_path")
-    return image_df["img_path"].iloc[positions].to_numpy()
+    paths = image_df["img_path"].iloc[positions].to_numpy()
+    try:
+        pd.Series(paths)
+    except UnicodeEncodeError:  # a file name that is not UTF-8, which pandas' str can't hold
+        return pd.Series(paths, dtype=object)
+    return paths
 
 
 def _is_missing(cell: object) -> bool:

@@ -185,7 +185,7 @@ def draw_neighbours(
     if query is not None:
         for spine in axes[0, 0].spines.values():
             spine.set(visible=True, color="tab:orange", linewidth=2.5)
-    figure.suptitle(title, fontsize=10)
+    figure.suptitle(_drawable(title), fontsize=10)
     figure.tight_layout(pad=0.4)
     return figure
 
@@ -471,6 +471,11 @@ def _umap(reduced: np.ndarray, seed: int) -> np.ndarray:
 _MAPS = {"pca": _pca, "tsne": _tsne, "umap": _umap}
 
 
+def _drawable(text: object) -> str:
+    """Text for matplotlib, which refuses what is not Unicode, such as parts of some file names."""
+    return str(text).encode(errors="backslashreplace").decode()
+
+
 def _draw_points(
     axis: Axes, points: np.ndarray, labels: pd.Series | None, plain: str = "0.6"
 ) -> None:
@@ -478,7 +483,9 @@ def _draw_points(
     from matplotlib.colors import is_color_like
     from matplotlib.patheffects import withStroke
 
-    names = [] if labels is None else sorted(labels.dropna().astype(str).unique())
+    # Not as pandas' str, which refuses text that is not Unicode.
+    texts = np.array([] if labels is None else [str(label) for label in labels], dtype=object)
+    names = [] if labels is None else sorted(set(texts[labels.notna().to_numpy()]))
     are_colours = len(names) > 0 and all(map(is_color_like, names))
     axis.set_facecolor("0.94" if are_colours else "white")  # so that white things can be seen
     if labels is None or labels.isna().any():
@@ -487,14 +494,16 @@ def _draw_points(
     if labels is None:
         return
     for number, name in enumerate(names):
-        own = points[(labels.astype(str) == name).to_numpy()]
+        own = points[texts == name]
         colour = name if are_colours else _PALETTE[number % len(_PALETTE)]
         axis.scatter(own[:, 0], own[:, 1], s=8, color=colour, linewidths=0)
         if not are_colours and len(names) <= 40:
             # Where most of them are: the point whose distances to the others have the least median.
             spread = np.linalg.norm(own[:, None] - own[None], axis=2)
             x, y = own[np.median(spread, axis=1).argmin()]
-            text = axis.text(x, y, name, fontsize=6, ha="center", va="center", parse_math=False)
+            text = axis.text(
+                x, y, _drawable(name), fontsize=6, ha="center", va="center", parse_math=False
+            )
             text.set_path_effects([withStroke(linewidth=1.5, foreground="white")])
 
 
@@ -528,7 +537,7 @@ def _draw(axis: Axes, picture: Path | Image.Image, caption: str) -> None:
         except ImageError:
             image = _unreadable()
     axis.imshow(image)
-    axis.set_title(caption, fontsize=8, pad=2, parse_math=False)  # a $ in it is a dollar
+    axis.set_title(_drawable(caption), fontsize=8, pad=2, parse_math=False)  # a $ in it is a dollar
     axis.set(xticks=[], yticks=[])
     for spine in axis.spines.values():
         spine.set_visible(False)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
@@ -72,7 +74,8 @@ def save_embeddings(image_df: pd.DataFrame, path: str | os.PathLike) -> Path:
                     f"The frame's index can't be saved as a column {name!r}: there is one already. "
                     "Use image_df.reset_index(drop=True)."
                 )
-        image_df = image_df.reset_index(names=names)
+        with _named_if_not_unicode():
+            image_df = image_df.reset_index(names=names)
     for name, many in image_df.columns.value_counts().items():
         if many > 1 or not isinstance(name, str):
             raise ValueError(
@@ -125,9 +128,22 @@ def _local(path: str | os.PathLike) -> Path:
     return Path(path).expanduser()
 
 
+@contextlib.contextmanager
+def _named_if_not_unicode() -> Iterator[None]:
+    """Turn the error for text that neither pandas' str nor Parquet can hold into one that helps."""
+    try:
+        yield
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"The text {error.object[:200]!r} can't be saved as Parquet: it is not Unicode. If it "
+            "is the name of a file, rename the file."
+        ) from error
+
+
 def _table(image_df: pd.DataFrame) -> pa.Table:
     try:
-        return pa.Table.from_pandas(image_df, preserve_index=False)
+        with _named_if_not_unicode():
+            return pa.Table.from_pandas(image_df, preserve_index=False)
     except pa.ArrowException as error:
         _, column = (*error.args, "")[:2]
         raise ValueError(
@@ -210,6 +226,8 @@ def load_embeddings(path: str | os.PathLike) -> pd.DataFrame:
         return _read(path)
     except PermissionError:
         raise
+    except UnicodeEncodeError as error:
+        raise ValueError(f"The name {str(path)!r} is not Unicode; rename the file.") from error
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise ValueError(
             f"{str(path)!r} is not a complete Parquet file ({error}). Save the embeddings again."
