@@ -337,3 +337,42 @@ def test_the_settings_of_published_models_are_allowed(tmp_path):
     for name in ("README.md", ".gitattributes", "0_CLIPModel/merges.txt"):
         (tmp_path / name).write_text("")
     require_safe_model(tmp_path)
+
+
+ODD = [7, -1.5, True, "a/b", "", [], {}, [[{}]], {"a": {}}, [{"a": "b"}], ["../x"], "x" * 600]
+
+
+def test_settings_of_any_form_end_in_the_one_error_or_none(tiny_clip, folder):
+    """Each value, at any depth, becomes each odd one: a KeyError or a crash would get out."""
+    router(folder)  # a second form of the list of modules
+    shutil.copytree(tiny_clip, folder / "a")
+    (folder / "special_tokens_map.json").write_text('{"unk_token": {"content": "<unk>"}}')
+    (folder / "model.safetensors.index.json").write_text(
+        '{"weight_map": {"a": "model.safetensors"}}'
+    )
+    require_safe_model(folder)
+    tried = refused = 0
+    for path in [path for path in folder.rglob("*.json") if path.name != "tokenizer.json"]:
+        text = path.read_text()
+        for changed in changes(json.loads(text)):
+            path.write_text(json.dumps(changed))
+            tried += 1
+            try:
+                require_safe_model(folder)
+            except ValueError as error:
+                assert "was not opened" in str(error) and "\n" not in str(error)
+                refused += 1
+        path.write_text(text)
+    assert tried > 2_000 and refused > 1_000
+
+
+def changes(settings):
+    yield from ODD
+    keys = []
+    if isinstance(settings, (dict, list)):
+        keys = list(settings) if isinstance(settings, dict) else range(len(settings))
+    for key in keys:
+        for changed in changes(settings[key]):
+            copy = settings.copy()
+            copy[key] = changed
+            yield copy

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import gzip
+import io
 import os
 import shutil
 import stat
@@ -165,19 +166,22 @@ def _of_tar(archive: Path) -> Iterator[tuple[str, int, IO[bytes] | None]]:
             pass
 
 
-class _Guarded:
+class _Guarded(io.BufferedIOBase):
     """A file of which nobody can read much at once."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: io.BufferedIOBase) -> None:
         self._file = file
-        self.tell, self.close = file.tell, file.close
 
-    def read(self, size: int = -1) -> bytes:
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        size = -1 if size is None else size
         if not 0 <= size <= LARGEST_HEADER:
             raise ValueError(f"it has a header of {size:,} bytes")
         return self._file.read(size)
 
-    def seek(self, place: int, whence: int = os.SEEK_SET) -> int:
+    def seek(self, place: int, whence: int = os.SEEK_SET, /) -> int:
         if whence == os.SEEK_SET and place > LARGEST_CONTENT + 2 * MOST_MEMBERS * 512:
             raise ValueError(f"it unpacks to more than {LARGEST_CONTENT:,} bytes")
         return self._file.seek(place, whence)

@@ -168,6 +168,8 @@ def _in_file(path: Path, root: Path, check: Callable[[Any], None]) -> Any:
         check(settings)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"in {name!r} {error}") from error
+    except (TypeError, AttributeError) as error:  # a table where a list is expected, or so
+        raise ValueError(f"{name!r} does not hold settings of the known form") from error
     return settings
 
 
@@ -246,8 +248,8 @@ def _check(settings: Any, strings: _Strings, nested: _Nested | None = None) -> N
             raise ValueError(f"{_shown(key)} would steer the loader")
         if _is_plain(value):
             continue
-        if key in (nested or {}):
-            nested[key](value)  # type: ignore[index]
+        if check := (nested or {}).get(key):
+            check(value)
         else:
             words = value if isinstance(value, list) else [value]
             pattern = strings.get(key)
@@ -387,7 +389,9 @@ def _check_sentence_transformer(settings: Any) -> None:
 def _check_tokenizer(settings: Any) -> None:
     if not isinstance(settings, dict):
         raise ValueError(f"a table is expected, not {_shown(settings)}")
-    tokens = {key: _check_token for key in settings if key.endswith("_token")}
+    tokens: dict[str, Callable[[Any], None]] = {
+        key: _check_token for key in settings if key.endswith("_token")
+    }
     _check(
         settings,
         dict.fromkeys(tokens, _ANY)

@@ -301,7 +301,9 @@ def _assemble(folder: Path) -> None:
         restore_hint(),
     )
     minilm = minilm_path()
-    parts = _image_parts({k: np.float32(v) for k, v in load_file(PROJECTIONS).items()})
+    parts = _image_parts(
+        {name: values.astype(np.float32) for name, values in load_file(PROJECTIONS).items()}
+    )
     parts["text_0_Transformer"] = load_file(minilm / "model.safetensors")
     del parts["text_0_Transformer"]["embeddings.position_ids"]  # 0, 1, 2, …, which nothing reads
     for name, settings in SETTINGS.items():

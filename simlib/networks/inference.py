@@ -154,7 +154,8 @@ class _TorchNetwork(Network):
         self._network = (
             network.eval()
             .requires_grad_(False)
-            .to(device, getattr(torch, precision), memory_format=torch.channels_last)
+            .to(device, getattr(torch, precision))
+            .to(memory_format=torch.channels_last)
         )
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
@@ -309,7 +310,7 @@ def _convert(network: torch.nn.Module, picture: np.ndarray) -> tuple[bytes, byte
     import torch
 
     openvino = import_openvino()
-    network = network.eval().to("cpu", memory_format=torch.contiguous_format)
+    network = network.eval().to("cpu").to(memory_format=torch.contiguous_format)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch warns of what depends on the shape, which is fixed
         # Traced here: OpenVINO would trace it twice, to compare, which takes as long once more.

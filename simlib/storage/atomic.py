@@ -83,7 +83,7 @@ def atomic_write(
     except BaseException as error:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno in _CANNOT_WRITE:
+        if isinstance(error, OSError) and error.errno and error.errno in _CANNOT_WRITE:
             where = folder / name if isinstance(name, str) else folder
             reason = os.strerror(error.errno)
             raise OSError(error.errno, refusal.format(reason=reason), str(where)) from error

@@ -76,10 +76,10 @@ def save_embeddings(image_df: pd.DataFrame, path: str | os.PathLike) -> Path:
                 )
         with _named_if_not_unicode():
             image_df = image_df.reset_index(names=names)
-    for name, many in image_df.columns.value_counts().items():
-        if many > 1 or not isinstance(name, str):
+    for label, many in image_df.columns.value_counts().items():
+        if many > 1 or not isinstance(label, str):
             raise ValueError(
-                f"The frame has {many} column(s) named {name!r}, but a Parquet file needs names "
+                f"The frame has {many} column(s) named {label!r}, but a Parquet file needs names "
                 "that are str and different. Rename with: image_df.columns = [...]."
             )
     embeddings = {

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.nn import functional
@@ -67,7 +68,10 @@ def _mixed(seed: int, stream: int, step: int) -> int:
     return ((seed * 2 + stream) * 1_000_003 + step) % (1 << 63)
 
 
-class ContrastiveSimCLR(simclr_class()):
+_SimCLR: Any = simclr_class()
+
+
+class ContrastiveSimCLR(_SimCLR):
     """bolts' SimCLR, changed where a small network on a CPU needs it.
 
     - The views are drawn from a whole batch at once, from a seed of their own for each step, so
@@ -113,8 +117,8 @@ class ContrastiveSimCLR(simclr_class()):
     def training_step(self, batch: torch.Tensor, batch_idx: int) -> torch.Tensor:
         generator = torch.Generator().manual_seed(_mixed(self.seed, 1, self.global_step))
         pictures = torch.cat([batch, batch])  # (2 * batch_size, 3, side, side)
-        views = normalise(draw_views(pictures, generator, **self.views))
-        views = views.contiguous(memory_format=torch.channels_last).chunk(2)
+        drawn = normalise(draw_views(pictures, generator, **self.views))
+        views = drawn.contiguous(memory_format=torch.channels_last).chunk(2)
         device = self.device.type
         autocast = torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)
 
@@ -153,7 +157,7 @@ class ContrastiveSimCLR(simclr_class()):
             self._pool.shutdown()
             torch.set_num_threads(self._threads)
         for name in ("_pool", "_networks", "_projected", "_leaves"):
-            vars(self).pop(name, None)
+            self.__dict__.pop(name, None)
 
     def configure_optimizers(self):
         with known_warnings_silenced():

@@ -13,6 +13,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from PIL import Image
@@ -51,7 +52,7 @@ def train(
     seed: int = 0,
     start_from: str | os.PathLike[str] | None = None,
     device: str | None = None,
-    precision: str | int = 32,
+    precision: Literal[32, "bf16"] = 32,
     evaluate: Callable[[SimclrEncoder], dict[str, float]] | None = None,
     every: int = 5,
     progress: bool = True,
@@ -186,12 +187,15 @@ def train(
     if start_from is not None:
         _start_from(module, Path(start_from))
 
-    def evaluate_average(module) -> dict[str, float]:
-        network = build(module.arch)
-        network.load_state_dict(module.averaged.module.state_dict())
-        return evaluate(SimclrEncoder.of_network(network, module.hidden_mlp, device))
+    evaluate_module = None
+    if evaluate is not None:
 
-    keeper = training.Bookkeeper(folder, every, digest, evaluate and evaluate_average)
+        def evaluate_module(module) -> dict[str, float]:
+            network = build(module.arch)
+            network.load_state_dict(module.averaged.module.state_dict())
+            return evaluate(SimclrEncoder.of_network(network, module.hidden_mlp, device))
+
+    keeper = training.Bookkeeper(folder, every, digest, evaluate_module)
     loader = DataLoader(
         training.DecodedPictures(pixels),
         sampler=training.ShuffledBatches(len(pixels), batch_size, seed),
