@@ -28,6 +28,12 @@ DPI = 80
 MOST_DRAWN = 50
 """So many neighbours are drawn at most: a row of thousands takes minutes, and nobody can see it."""
 
+PLAIN = {"parse_math": False, "usetex": False}
+"""For all text: what users wrote is never markup, and a ``$`` in it is a dollar."""
+
+MOST_SHOWN = 200
+"""So many characters of a text are drawn at most."""
+
 THUMBNAIL = 224
 """The longer side of a picture in a figure, in pixels."""
 
@@ -185,7 +191,7 @@ def draw_neighbours(
     if query is not None:
         for spine in axes[0, 0].spines.values():
             spine.set(visible=True, color="tab:orange", linewidth=2.5)
-    figure.suptitle(_drawable(title), fontsize=10)
+    figure.suptitle(_shown(title), fontsize=10, **PLAIN)
     figure.tight_layout(pad=0.4)
     return figure
 
@@ -310,9 +316,9 @@ def plot_comparison(comparison: pd.DataFrame, columns: int = 3) -> Figure:
             axis.plot(mean.iloc[place], place, "o", color=colour, ms=5)
         if measure in comparison.attrs.get("chance", {}):
             axis.axvline(comparison.attrs["chance"][measure], color="grey", ls=":", lw=1)
-        axis.set_title(measure, fontsize=9)
+        axis.set_title(_shown(measure), fontsize=9, **PLAIN)
         axis.set(xlim=(-0.03, 1.03), ylim=(len(comparison) - 0.5, -0.5))
-        axis.set_yticks(places, comparison.index, fontsize=9)
+        axis.set_yticks(places, map(_shown, comparison.index), fontsize=9, **PLAIN)
         axis.tick_params(labelsize=8)
         axis.grid(axis="x", alpha=0.3)
     figure.tight_layout(pad=0.5)
@@ -417,7 +423,7 @@ def plot_map(
         _draw_points(axis, points, None if label_col is None else shown[label_col], plain)
         if thumbnails:
             _draw_thumbnails(axis, points, shown["img_path"].tolist(), thumbnails)
-        axis.set_title(column, fontsize=9)
+        axis.set_title(_shown(column), fontsize=9, **PLAIN)
         axis.set(xticks=[], yticks=[])
     figure.tight_layout(pad=0.5)
     result = pd.DataFrame(coordinates, index=shown.index)
@@ -471,11 +477,6 @@ def _umap(reduced: np.ndarray, seed: int) -> np.ndarray:
 _MAPS = {"pca": _pca, "tsne": _tsne, "umap": _umap}
 
 
-def _drawable(text: object) -> str:
-    """Text for matplotlib, which refuses what is not Unicode, such as parts of some file names."""
-    return str(text).encode(errors="backslashreplace").decode()
-
-
 def _draw_points(
     axis: Axes, points: np.ndarray, labels: pd.Series | None, plain: str = "0.6"
 ) -> None:
@@ -501,9 +502,7 @@ def _draw_points(
             # Where most of them are: the point whose distances to the others have the least median.
             spread = np.linalg.norm(own[:, None] - own[None], axis=2)
             x, y = own[np.median(spread, axis=1).argmin()]
-            text = axis.text(
-                x, y, _drawable(name), fontsize=6, ha="center", va="center", parse_math=False
-            )
+            text = axis.text(x, y, _shown(name), fontsize=6, ha="center", va="center", **PLAIN)
             text.set_path_effects([withStroke(linewidth=1.5, foreground="white")])
 
 
@@ -537,10 +536,16 @@ def _draw(axis: Axes, picture: Path | Image.Image, caption: str) -> None:
         except ImageError:
             image = _unreadable()
     axis.imshow(image)
-    axis.set_title(_drawable(caption), fontsize=8, pad=2, parse_math=False)  # a $ in it is a dollar
+    axis.set_title(_shown(caption), fontsize=8, pad=2, **PLAIN)
     axis.set(xticks=[], yticks=[])
     for spine in axis.spines.values():
         spine.set_visible(False)
+
+
+def _shown(text: object) -> str:
+    """Return a text as it can be drawn: on one line, not too long, and without half characters."""
+    line = " ".join(str(text)[: MOST_SHOWN + 1].encode(errors="backslashreplace").decode().split())
+    return line if len(line) <= MOST_SHOWN else f"{line[: MOST_SHOWN - 1]}…"
 
 
 def _unreadable() -> Image.Image:
