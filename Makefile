@@ -1,30 +1,42 @@
 # make lab    opens JupyterLab on the notebooks      (PORT=8899 chooses the port)
 # make test   runs unit tests, docstring examples and every notebook
-# Both set the environment up first; that is quick when nothing has changed.
+# make lint   checks style, formatting and types
+# Each sets the environment up first; that is quick when nothing has changed. PYTHON=3.12, python3.12
+# or a path chooses its Python. Without make, on Windows too: python tools/lab.py and tools/test.py.
 
-PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
+# The Python that starts the work, of any version; where there is none, uv has one.
+START := $(shell command -v python3 || command -v python || \
+	{ command -v uv >/dev/null && echo uv run --no-project python; } || echo no-python)
+TOOL = @[ "$(START)" != no-python ] || \
+	{ echo "There is no Python: install Python 3.11, 3.12 or 3.13, or uv, which brings it."; exit 1; }; \
+	$(START) tools/$(1) $(if $(PYTHON),--python "$(PYTHON)")
 PORT ?= 8888
 VENV := .venv/bin
 
-.PHONY: lab test set-up lock
+.PHONY: lab test lint set-up lock
 
 set-up:
-	@command -v $(PYTHON) >/dev/null 2>&1 || \
-		{ echo "There is no $(PYTHON): install Python 3.11, or name yours: make PYTHON=/path/to/python3.11"; exit 1; }
-	@$(PYTHON) tools/set_up.py
+	$(call TOOL,set_up.py)
 
-lab: set-up
-	@$(VENV)/jupyter lab --notebook-dir=notebooks --port=$(PORT) \
-		$(shell [ "$$(id -u)" = 0 ] && echo --allow-root) \
-		$(shell [ -z "$$DISPLAY$$WAYLAND_DISPLAY" ] && [ "$$(uname)" = Linux ] && echo --no-browser)
+lab:
+	$(call TOOL,lab.py) --port $(PORT) $(ARGUMENTS)
 
-# Each notebook and each file of tests stays with one process, so that its kernel and data are shared.
-test: set-up
-	@$(VENV)/python -m pytest --nbval -n logical --maxprocesses 4 --dist loadfile
+test:
+	$(call TOOL,test.py) $(ARGUMENTS)
 
-# The exact versions, with hashes and no host, for all platforms; after a change of pyproject.toml.
+# All three run, so that one report names everything; ruff can fix most of what it finds
+# (ruff check --fix, ruff format).
+lint: set-up
+	@failed=0; \
+	$(VENV)/ruff check . || failed=1; \
+	$(VENV)/ruff format --check . || failed=1; \
+	$(VENV)/mypy || failed=1; \
+	exit $$failed
+
+# Resolves the exact versions again, with hashes and no host, for all platforms; run it after a
+# change of pyproject.toml.
 lock: set-up
-	@$(VENV)/uv pip compile pyproject.toml --extra notebooks --extra setup --extra tests \
+	@$(VENV)/uv pip compile pyproject.toml --extra all --extra notebooks --extra setup --extra tests \
 		--universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		--quiet --output-file requirements.lock
 
@@ -56,7 +68,7 @@ MILVUS_SERVER := .milvus-server
 test-milvus: set-up
 	@command -v unshare >/dev/null || \
 		{ echo "This needs Linux and its command unshare (Debian: apt install util-linux)."; exit 1; }
-	@[ -x $(MILVUS_SERVER)/bin/python ] || $(PYTHON) -m venv $(MILVUS_SERVER)
+	@[ -x $(MILVUS_SERVER)/bin/python ] || $(VENV)/python -m venv $(MILVUS_SERVER)
 	@$(MILVUS_SERVER)/bin/python -c "import milvus" 2>/dev/null || \
 		$(MILVUS_SERVER)/bin/python -m pip install --quiet --no-deps milvus==2.3.5 || \
 		{ echo "The package milvus 2.3.5 can't be installed; it holds the server. Connect to the internet and run: make test-milvus"; exit 1; }

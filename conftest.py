@@ -1,8 +1,9 @@
-"""What pytest needs to know to verify the notebooks on another computer than the one that ran them.
+"""Lets nbval verify the notebooks on another computer than the one that they were run on.
 
-nbval compares a cell's output with the stored one to the letter. Networks differ in the last
-digits between processors, so a number with a decimal point may be off by one in its last printed
-place; whole numbers and all else are compared exactly, and a cell that was never run is a failure.
+nbval compares a cell's output with the stored one character by character. Networks differ in the
+last digits between processors, so a number with a decimal point may be off by one in its last
+printed digit; everything else, integers included, is compared exactly, and a cell that was never
+run is a failure.
 """
 
 import os
@@ -13,8 +14,8 @@ import tempfile
 import pytest
 from nbval.plugin import IPyNbCell
 
-# Inherited by the notebooks' kernels: no progress bars in outputs, and a cache of their own, so
-# that what is verified is computed and not remembered.
+# Inherited by the notebooks' kernels: no progress bars in outputs, and an empty cache, so that what
+# is verified is computed here.
 os.environ["TQDM_DISABLE"] = "1"
 os.environ["SIMLIB_HOME"] = tempfile.mkdtemp(prefix="simlib-tests-")
 
@@ -23,14 +24,14 @@ compare_exactly = IPyNbCell.compare_outputs
 
 
 def is_close(computed: str, stored: str) -> bool:
-    """Whether two printed decimals differ by no more than one in their last place."""
+    """Return whether two printed decimals differ by at most one in their last digit."""
     digits, _, exponent = stored.partition("e")
     last_place = 10.0 ** (int(exponent or 0) - len(digits.partition(".")[2]))
     return abs(float(computed) - float(stored)) < 1.5 * last_place
 
 
 def with_stored_decimals(computed: str, stored: str) -> str:
-    """Return the computed text with its decimals as stored, if all are close to those."""
+    """Return the computed text with the stored decimals, if all of them are close."""
     ours, theirs = DECIMAL.findall(computed), DECIMAL.findall(stored)
     if len(ours) == len(theirs) and all(map(is_close, ours, theirs)):
         replacements = iter(theirs)
@@ -53,7 +54,7 @@ IPyNbCell.compare_outputs = compare_outputs
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_call(item):
     if isinstance(item, IPyNbCell) and item.cell.source.strip() and not item.cell.execution_count:
-        pytest.fail("This cell was never run, so there is no output to hold it against.", False)
+        pytest.fail("This cell was never run, so there is no output to compare with.", False)
 
 
 def pytest_sessionfinish():

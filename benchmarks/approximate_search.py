@@ -1,25 +1,24 @@
-"""Approximate search, honestly: recall@10 against exact search, and queries a second.
+"""Approximate search: recall@10 against exact search, and queries per second.
 
     python benchmarks/approximate_search.py PHOTOS                    # 10,000 and 100,000
     python benchmarks/approximate_search.py PHOTOS --sizes 1000000    # an hour, 8 GB of memory
     python benchmarks/approximate_search.py PHOTOS --milvus           # the points of Milvus Lite
 
-PHOTOS has ``train/<class>/*.jpg`` and ``validation/<class>/*.jpg``, as the "clothing dataset,
-small" has (https://github.com/alexeygrigorev/clothing-dataset-small). All figures are appended to
-``benchmarks/results/approximate_search.csv`` (a newer one replaces an older one of the same
-setting) and drawn next to it.
+PHOTOS is the clothing data set, with ``train/`` and ``validation/``; ``data/README.md`` says how to
+get it. All figures are added to ``benchmarks/results/approximate_search.csv``, where they replace
+older ones of the same setting, and plotted next to it.
 
-**The vectors.** There are 3,068 training photos, and a search among 1,000,000 is asked for. Uniform
-random vectors would be no stand-in: they have no neighbourhoods, and every method does badly on
-them. So each vector is made of real embeddings alone: a photo's embedding, moved towards one of its
-10 nearest neighbours by a random share, plus half the difference of two other neighbours. The
-result keeps the directions in which real photos differ. The queries are the 341 validation photos'
-own embeddings, which took no part in it.
+**The vectors.** There are 3,068 training photos, but up to 1,000,000 vectors are searched. Uniform
+random vectors would not do: they have no neighbourhoods, and every method does badly on them. So
+each vector is made of real embeddings only: that of a photo, moved a random fraction of the way to
+one of its 10 nearest neighbours, plus half the difference of two other neighbours. This keeps the
+directions in which real photos differ. The queries are the embeddings of the 341 validation photos,
+which take no part in it.
 
-**The engine** is faiss, on one core and with one query at a time: HNSW and IVF_PQ in Milvus rest on
-the same algorithms, and here they are measured without a network. Queries a second are those of the
-median query, which other programs on the computer disturb least. ``IVF_PQ+`` ranks the best 100
-again by the whole vectors. Building is given in seconds of processor time.
+**The engine** is faiss, on one core, one query at a time: HNSW and IVF_PQ in Milvus use the same
+algorithms, and here they are measured without a network in between. Queries per second are computed
+from the median latency, which other load disturbs least. ``IVF_PQ+`` re-ranks the best 100 by their
+full vectors. Build time is CPU time.
 """
 
 from __future__ import annotations
@@ -42,14 +41,14 @@ RESULTS = Path(__file__).parent / "results" / "approximate_search.csv"
 KEY = ["engine", "index", "vectors", "dim", "setting"]
 K = 10
 SECONDS = 2
-"""How long each setting is measured at least, after a warm-up."""
+"""The minimum time for which each setting is measured, after a warm-up."""
 
 
 # The vectors
 
 
 def embed_photos(photos: Path, work: Path) -> list[np.ndarray]:
-    """Return the training and the validation photos' embeddings, float32, of length 1."""
+    """Return the embeddings of training and validation photos, float32, scaled to length 1."""
     parts = []
     for part in ("train", "validation"):
         path = work / f"{part}.npy"
@@ -63,7 +62,7 @@ def embed_photos(photos: Path, work: Path) -> list[np.ndarray]:
 
 
 def bootstrap(real: np.ndarray, count: int, seed: int = 0) -> np.ndarray:
-    """Return ``(count, dim)`` vectors of length 1 made of real ones; see the top of the file."""
+    """Return ``(count, dim)`` vectors of length 1 made of real ones; see the module docstring."""
     rng = np.random.default_rng(seed)
     neighbours = np.argsort(-(real @ real.T), axis=1)[:, 1:11]  # (n, 10)
     vectors = np.empty((count, real.shape[1]), dtype=np.float32)
@@ -81,7 +80,7 @@ def bootstrap(real: np.ndarray, count: int, seed: int = 0) -> np.ndarray:
 
 
 def describe_vectors(real: np.ndarray, vectors: np.ndarray, queries: np.ndarray) -> None:
-    """Print how near the nearest neighbours are: to real photos, and to made-up vectors."""
+    """Print how close the nearest neighbours are, among real photos and among made-up vectors."""
     for name, gallery in (("real photos", real), (f"{len(vectors):,} vectors", vectors)):
         similarity = (queries @ gallery[:200_000].T).max(axis=1)
         low, middle, high = np.quantile(similarity, [0.1, 0.5, 0.9])
@@ -121,7 +120,7 @@ BUILDERS = {"FLAT": build_flat, "HNSW": build_hnsw, "IVF_PQ": build_ivf_pq}
 
 
 def built(name: str, vectors: np.ndarray, work: Path) -> tuple[faiss.Index, float]:
-    """Return an index and what it took to build, from the folder where it is there already."""
+    """Return an index and its build time, read from the folder if it is there already."""
     path = work / f"{name}-{len(vectors)}.faiss"
     note = path.with_suffix(".json")
     if note.exists():
@@ -151,7 +150,7 @@ def settings_of(name: str, index: faiss.Index) -> Iterator[tuple[str, faiss.Sear
 
 
 def measure(search: Callable[[np.ndarray], np.ndarray], queries: np.ndarray, exact: np.ndarray):
-    """Return recall@10 and the latency of one query after another."""
+    """Return recall@10 and the latency of single queries."""
     found = [search(query[None]) for query in queries]  # also warms up
     recall = np.mean([len(set(a) & set(b)) / K for a, b in zip(found, exact, strict=True)])
     taken = []
@@ -170,7 +169,7 @@ def measure(search: Callable[[np.ndarray], np.ndarray], queries: np.ndarray, exa
 
 
 def ranked_again(index: faiss.Index, vectors: np.ndarray, parameters) -> Callable:
-    """A search whose best 100 are compared with the query's whole vectors."""
+    """Return a search that re-ranks the best 100 by their full vectors."""
 
     def search(query: np.ndarray) -> np.ndarray:
         candidates = index.search(query, 100, params=parameters)[1][0]
@@ -205,7 +204,7 @@ def measure_faiss(vectors: np.ndarray, queries: np.ndarray, work: Path) -> Itera
 def measure_milvus(
     vectors: np.ndarray, queries: np.ndarray, uri: str, names: list[str]
 ) -> Iterator[dict]:
-    """The same through simlib: what the database around the index takes."""
+    """Measure the same through simlib, which includes the cost of the database."""
     exact = (queries @ vectors.T).argpartition(-K, axis=1)[:, -K:]
     frame = pd.DataFrame({"img_path": [f"{n}.jpg" for n in range(len(vectors))]})
     frame["made_up"] = list(vectors)
@@ -229,7 +228,7 @@ def measure_milvus(
 
 
 def note(rows: Iterator[dict], vectors: np.ndarray) -> None:
-    """Append rows to the file; a newer figure replaces the older one of the same setting."""
+    """Append rows to the file; a newer figure replaces an older one of the same setting."""
     RESULTS.parent.mkdir(exist_ok=True)
     for row in rows:
         row |= {"vectors": len(vectors), "dim": vectors.shape[1], "processor": processor()}
@@ -261,7 +260,7 @@ def draw() -> None:
         1, len(sizes), figsize=(4.2 * len(sizes), 3.8), sharex=True, sharey=True
     )
     colours = {"FLAT": "black", "HNSW": "tab:blue", "IVF_PQ": "tab:red", "IVF_PQ+": "tab:orange"}
-    names = {"FLAT": "exact (FLAT)", "IVF_PQ+": "IVF_PQ, best 100 ranked again"}
+    names = {"FLAT": "exact (FLAT)", "IVF_PQ+": "IVF_PQ, best 100 re-ranked"}
     for axis, size in zip(np.atleast_1d(axes), sizes, strict=True):
         part = table[table["vectors"] == size]
         for (engine, name), rows in part.groupby(["engine", "index"], sort=False):
@@ -288,9 +287,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("photos", type=Path)
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000])
-    parser.add_argument("--work", type=Path, help="a folder for the indexes, to go on after a stop")
+    parser.add_argument("--work", type=Path, help="a folder that keeps the indexes, to resume")
     parser.add_argument("--build-only", action="store_true")
-    parser.add_argument("--milvus", nargs="?", const="", help="a server's address; a file without")
+    parser.add_argument("--milvus", nargs="?", const="", help="a server's address; else a file")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         work = arguments.work or Path(folder)

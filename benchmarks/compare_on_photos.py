@@ -2,12 +2,11 @@
 
     python benchmarks/compare_on_photos.py PHOTOS
 
-PHOTOS has ``train/<class>/*.jpg`` and ``validation/<class>/*.jpg``, as the "clothing dataset,
-small" has (https://github.com/alexeygrigorev/clothing-dataset-small). The queries are always the
-validation photos, which none of the compact weights were trained on. They are looked for twice:
-among the training photos, and among each other. The compact image-text model learned from the
-training photos *with their classes*, and SimCLR from the same photos without, so that for these two
-only the second is a test on pictures that are wholly new. Prints Markdown.
+PHOTOS is the clothing data set, with ``train/`` and ``validation/``; ``data/README.md`` says how to
+get it. The queries are the validation photos, which no compact weights were trained on. The gallery
+is once the training photos, once the validation photos themselves. The compact image-text model was
+trained on the training photos *with their classes*, SimCLR on the same photos without, so for these
+two only the second is a test on unseen pictures. Prints Markdown.
 """
 
 from __future__ import annotations

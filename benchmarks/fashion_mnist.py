@@ -1,14 +1,14 @@
-"""Fashion-MNIST as a check from outside: simlib's search against the authors' nearest neighbours.
+"""Fashion-MNIST as an external check: simlib's search against the authors' nearest neighbours.
 
     apt-get install dataset-fashion-mnist        # Debian and Ubuntu; or download the four files
     python benchmarks/fashion_mnist.py [FOLDER] [--queries N]
 
 60,000 pictures are the gallery and 10,000 the queries (Xiao, Rasul and Vollgraf,
-https://arxiv.org/abs/1708.07747). A query is given the class that most of its k nearest pictures
-have. simlib finds them by the cosine of flattened pixels; scikit-learn finds them on the same
-pixels by the same cosine, by Euclidean distance (p=2) and by the sum of differences (p=1), raw and
-standardised, so that each difference to the authors' set-up is measured by itself. They take
-scikit-learn's KNeighborsClassifier on standardised pixels (benchmark/runner.py in their repository,
+https://arxiv.org/abs/1708.07747). A query gets the class of most of its k nearest pictures. simlib
+finds them by the cosine similarity of flattened pixels; scikit-learn finds them on the same pixels
+by the same measure, by Euclidean (p=2) and by Manhattan distance (p=1), raw and standardised, so
+that each difference from the authors' set-up is measured by itself. They use scikit-learn's
+``KNeighborsClassifier`` on standardised pixels (``benchmark/runner.py`` in their repository,
 https://github.com/zalandoresearch/fashion-mnist).
 """
 
@@ -32,9 +32,9 @@ NEIGHBOURS = (1, 5, 9)
 MOST = max(NEIGHBOURS)
 METRICS = {"1 - cosine": "cosine", "p=2": "euclidean", "p=1": "manhattan"}
 # From the authors' result page, http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/, as
-# users quote it. Which version of the data it was made on is not said: until 31 August 2017 some
-# test pictures stood in the training set, too (https://github.com/zalandoresearch/fashion-mnist
-# issue 44), which helps the nearest neighbour most.
+# users quote it. It does not say for which version of the data: until 31 August 2017 some test
+# pictures were also in the training set (https://github.com/zalandoresearch/fashion-mnist, issue
+# 44), which helps the nearest neighbour most.
 AUTHORS = {
     ("standardised", "p=1", 5, "distance"): 0.860,
     ("standardised", "p=2", 1, "uniform"): 0.847,

@@ -1,9 +1,8 @@
-"""Contestants in processes of their own, measured in turns: time, memory, and what they found.
+"""Contestants in separate processes, measured in turns: time, memory, and results.
 
 A contestant is a function that prepares everything and returns another one, which does the work
-once and is timed. Each has a process of its own, so that its peak of memory is its own. They are
-measured in turns, so that whatever else the machine does meanwhile hits all alike; only one works
-at a time.
+once and is timed. Each runs in its own process, so that its peak memory is its own. They are
+measured in turns, one at a time, so that other load on the machine affects all of them alike.
 """
 
 from __future__ import annotations
@@ -29,11 +28,11 @@ HERE = Path(__file__).parent
 
 
 class Missing(Exception):
-    """A package that a contestant needs is not installed; the message is its name."""
+    """A package that a contestant needs is not installed; the message names it."""
 
 
 class Contestant:
-    """A piece of work in a process of its own, which starts at the first turn."""
+    """A piece of work in its own process, which starts at the first turn."""
 
     def __init__(self, module: str, function: str, **settings) -> None:
         self.seconds: list[float] = []
@@ -145,7 +144,7 @@ def need(*packages: str) -> None:
 
 
 def peak_bytes() -> int:
-    """Return the most memory that this process has had since it began or since `forget_peak`."""
+    """Return the peak memory of this process since its start or since ``forget_peak``."""
     try:
         with open("/proc/self/status") as status:
             return next(int(line.split()[1]) * 1024 for line in status if "VmHWM" in line)

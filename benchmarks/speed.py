@@ -1,14 +1,14 @@
-"""How fast simlib is beside what else people use, and beside the machine's own limit.
+"""How fast simlib is compared with its peers and with the limits of the machine.
 
     python benchmarks/speed.py                  # everything, a quarter of an hour on 2 cores
     python benchmarks/speed.py --quick          # fewer and smaller, a third of that
     python benchmarks/speed.py --photos FOLDER  # pictures of your own
     python benchmarks/speed.py --only search
 
-Peers that are not installed are left out by name; ``benchmarks/requirements.txt`` lists them. The
-results are written to ``benchmarks/results/speed.json`` and, to be read, ``speed.md``, by parts;
-with ``--only`` the other parts stay as they are, and with ``--quick`` nothing is written. Seconds
-hang on the machine; the ratios hold better, because all are measured in turns.
+Peers that are not installed are skipped and named; ``benchmarks/requirements.txt`` lists them. The
+results are written part by part to ``benchmarks/results/speed.json`` and, for readers,
+``speed.md``; ``--only`` leaves the other parts as they are, ``--quick`` writes nothing. Seconds
+depend on the machine; ratios depend on it less, because all contestants are measured in turns.
 """
 
 from __future__ import annotations

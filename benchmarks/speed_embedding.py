@@ -1,8 +1,8 @@
-"""Embedding a folder of pictures: simlib, what else people use, and the machine's limit.
+"""Embedding a folder of pictures: simlib, its peers, and the limits of the machine.
 
-Everybody reads the same files, gives them to the same network (EfficientNet-Lite0, ImageNet) after
-the same preprocessing, and returns float32 ``(n, 1280)``; whatever a peer leaves open is as its
-documentation shows it. Loading the network is not timed.
+Each contestant reads the same files, runs the same network (EfficientNet-Lite0, ImageNet) after the
+same preprocessing, and returns float32 ``(n, 1280)``; settings that a peer leaves open are those of
+its documentation. Loading the network is not timed.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def simlib_embed(paths: list[str], name: str = "towhee", **options) -> Work:
 
 
 def network_alone(paths: list[str], precision: str = "float32") -> Work:
-    """The limit: what `simlib_embed` gives to its network, prepared beforehand."""
+    """The limit: the network of ``simlib_embed`` alone, on prepared input."""
     import simlib
 
     encoder = simlib.load_encoder("towhee", device="cpu", precision=precision)

@@ -1,4 +1,4 @@
-"""How time and memory grow with the number of rows, step by step, at 512 values a row."""
+"""How time and memory grow with the number of rows, step by step, at 512 dimensions."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ STEPS = (
     "evaluate, 200 queries",
 )
 FILES = 2_000
-"""So many pictures there are, in small files; larger frames name each of them several times."""
+"""The number of small picture files; larger frames name each of them several times."""
 
 
 def growth(rows: int, steps: list[str] | None = None) -> Callable[[], np.ndarray]:
-    """Return what does all steps: seconds and peak of memory (bytes) of each, ``(steps, 2)``."""
+    """Return a function that runs all steps and returns seconds and peak bytes, ``(steps, 2)``."""
     work = tempfile.TemporaryDirectory()
     os.environ["SIMLIB_HOME"] = work.name
     import simlib
     from simlib.encoders.base import Encoder
 
     class Random(Encoder):
-        """Random numbers, found by the picture's first pixel: there is no network to wait for."""
+        """Random numbers, seeded by the picture's first pixel, so that no network takes time."""
 
         name, column, dim, recipe = "random", "embedding", DIM, "random numbers"
 
@@ -94,6 +94,5 @@ def growth(rows: int, steps: list[str] | None = None) -> Callable[[], np.ndarray
 
 
 def slope(sizes: list[int], values: list[float]) -> float:
-    """Return the exponent of growth over the larger half: 1 where ten times the rows take ten
-    times as long."""
+    """Return the exponent of growth between the two largest sizes; 1 is linear."""
     return float(np.log(values[-1] / values[-2]) / np.log(sizes[-1] / sizes[-2]))

@@ -1,9 +1,9 @@
-"""The 5 most similar of n embeddings: simlib, what else people use, and the machine's limit.
+"""The 5 most similar of n embeddings: simlib, its peers, and the limits of the machine.
 
-Everybody has the same float32 ``(n, 512)`` and the same queries, which are no rows of it, and
-returns the places found, ``(queries, 5)``. Building what a library searches (a frame, an index) is
-not timed; the first query, in which simlib looks at its column, is not either, but stands in the
-table of what grows how.
+Each contestant gets the same float32 ``(n, 512)`` and the same queries, none of them a row of it,
+and returns the positions found, ``(queries, 5)``. Building what a library searches (a frame, an
+index) is not timed, nor is the first query, in which simlib prepares its column; ``speed_growth``
+times that.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ def _normalised(rows: np.ndarray) -> np.ndarray:
 
 
 def _largest(scores: np.ndarray) -> np.ndarray:
-    """Return the places of the K largest of each row, in order, the quickest way of numpy's."""
+    """Return the positions of the K largest of each row, in order, by numpy's fastest way."""
     places = np.argpartition(scores, -K, axis=1)[:, -K:]
     order = np.argsort(-np.take_along_axis(scores, places, 1), axis=1)
     return np.take_along_axis(places, order, 1)
 
 
 def bare_product(n: int, queries: int) -> Work:
-    """The limit: the product with a matrix that is normalised already, and no search in it."""
+    """The limit: the product with a normalised matrix, without a search."""
     rows, asked = rows_and_queries(n, queries)
     rows, asked = _normalised(rows), _normalised(asked)
     if queries == 1:
@@ -56,7 +56,7 @@ def bare_product(n: int, queries: int) -> Work:
 
 
 def streaming_read(n: int, queries: int) -> Work:
-    """The limit of a single query: every value read once."""
+    """The limit of a single query: reading every value once."""
     rows, _ = rows_and_queries(n, queries)
     whole = rows.ravel()
     return lambda: np.asarray(whole.sum())
@@ -170,7 +170,7 @@ def truth(n: int, queries: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def share_right(found: np.ndarray, similarities: np.ndarray, best: np.ndarray) -> float:
-    """Return the share of places that are right: those of the best K, or tied with them."""
+    """Return the share of positions that are correct: among the best K, or tied with them."""
     given = np.take_along_axis(similarities, found, 1)
     wanted = np.take_along_axis(similarities, best, 1)
     return float((np.abs(given - wanted) < 1e-12).mean())

@@ -40,9 +40,9 @@ if TYPE_CHECKING:  # what editors and type checkers see; kept equal to _MODULE_O
     from simlib.measuring.evaluation import evaluate as evaluate
     from simlib.measuring.evaluation import precision_at_k as precision_at_k
     from simlib.measuring.robustness import measure_robustness as measure_robustness
+    from simlib.milvus.build import build_index as build_index
+    from simlib.milvus.build import index_shards as index_shards
     from simlib.milvus.index import MilvusIndex as MilvusIndex
-    from simlib.milvus.index import build_index as build_index
-    from simlib.milvus.index import index_shards as index_shards
     from simlib.milvus.index import open_index as open_index
     from simlib.plots import plot_comparison as plot_comparison
     from simlib.plots import plot_grid as plot_grid
@@ -64,7 +64,7 @@ _MODULE_OF = {
     "MilvusIndex": "milvus.index",
     "TextEncoder": "encoders.base",
     "bootstrap_interval": "measuring.evaluation",
-    "build_index": "milvus.index",
+    "build_index": "milvus.build",
     "compare": "measuring.comparison",
     "embed": "embedding",
     "embed_folder": "shards.run",
@@ -74,7 +74,7 @@ _MODULE_OF = {
     "explore": "explorer.widgets",
     "find_duplicates": "measuring.duplicates",
     "flatten_pixels": "encoders.pixels",
-    "index_shards": "milvus.index",
+    "index_shards": "milvus.build",
     "iterate_shards": "shards.run",
     "load_catalogue": "catalogue",
     "load_embeddings": "storage.parquet",

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from simlib.data_files import data_folder, restore_hint
 from simlib.listing import survey
 
-SAMPLE_FOLDER = Path(__file__).parents[1] / "data" / "sample"
+SAMPLE_FOLDER = data_folder() / "sample"
 DIGIKALA = "masouduut94/digikala-color-classification"
 CLOTHING_COMMIT = "36364be1969242c019705255cd87aed00c73a939"
 CLOTHING = (
@@ -88,8 +89,7 @@ def _sample() -> pd.DataFrame:
     table = SAMPLE_FOLDER / "products.csv"
     if not table.is_file():
         raise FileNotFoundError(
-            f"The embedded catalogue {table} is missing: it belongs to the repository, not to the "
-            "installed package. Clone the repository and install with: python -m pip install -e ."
+            f"The embedded catalogue's table {table} is missing. {restore_hint()}"
         )
     products = pd.read_csv(table)
     paths = [str(SAMPLE_FOLDER / file) for file in products.pop("file")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from itertools import islice
@@ -100,16 +100,9 @@ def embed(
     workers = min(8, cpu_count()) if workers is None else workers
     require_count("batch_size", batch_size)
     require_count("workers", workers)
-    job = _Job(image_df["img_path"].tolist(), encoder, workers)
-    store = EmbeddingCache(encoder.recipe) if cache and encoder.cacheable else None
+    job = EmbeddingJob(image_df["img_path"].tolist(), encoder, workers)
     with progress_bar(encoder.column, " pictures", len(image_df), progress) as bar:
-        try:
-            if store is not None:
-                job.take_from(store, bar)
-            job.encode_rest(store, batch_size, bar)
-        finally:
-            if store is not None:
-                store.close()
+        job.run(batch_size, cache, bar.update)
     return job.frame(image_df)
 
 
@@ -128,13 +121,28 @@ def _require_no_other_errors(image_df: pd.DataFrame) -> None:
 class _Read(NamedTuple):
     """What a worker made of one picture: its prepared array, or the reason why there is none."""
 
-    digest: bytes = b""
+    digest: bytes | None = None
     prepared: np.ndarray | None = None
-    error: str | None = None
+    error: ImageError | None = None
 
 
-class _Job:
-    """The embeddings of some pictures while they are being computed; no row ever moves."""
+class EmbeddingJob:
+    """The embeddings of some pictures while they are being computed; no row ever moves.
+
+    Attributes
+    ----------
+    matrix : numpy.ndarray or None
+        float32 ``(n, dim)``; None while no picture has an embedding.
+    present : numpy.ndarray
+        bool ``(n,)``, which rows of the matrix are there.
+    digests : list of bytes or None
+        The SHA-256 of each file, of the very bytes that were embedded; None where it could not be
+        read.
+    errors : numpy.ndarray
+        object ``(n,)``: an ImageError for each picture that failed, None for the others.
+    encoded : int
+        How many embeddings were computed; the others were known.
+    """
 
     def __init__(self, paths: list, encoder: Encoder, workers: int) -> None:
         self.paths = paths
@@ -142,45 +150,68 @@ class _Job:
         self.workers = workers
         self.matrix: np.ndarray | None = None  # (len(paths), dim), made when dim is known
         self.present = np.zeros(len(paths), dtype=bool)
+        self.digests: list[bytes | None] = [None] * len(paths)
+        self.encoded = 0
         self.errors = np.full(len(paths), None, dtype=object)
 
-    def take_from(self, store: EmbeddingCache, bar) -> None:
-        """Fill in what the cache holds."""
+    def run(self, batch_size: int, cache: bool, tick: Callable[[int], object]) -> None:
+        """Embed all pictures; ``tick`` is told how many more are done."""
+        store = EmbeddingCache(self.encoder.recipe) if cache and self.encoder.cacheable else None
+        try:
+            if store is not None and not store.is_empty():
+                self.take_from(store.get, tick)
+            self._encode_rest(store, batch_size, tick)
+        finally:
+            if store is not None:
+                store.close()
+
+    def take_from(
+        self,
+        get: Callable[[list[bytes]], Mapping[bytes, np.ndarray]],
+        tick: Callable[[int], object],
+    ) -> None:
+        """Fill in what is known by content: ``get`` returns embeddings for some digests."""
 
         def digest(position: int) -> bytes | None:
             try:
                 return digest_of(read_image_file(self.paths[position]))
             except ImageError:
-                return None  # encode_rest comes across it again, and says why
+                return None  # _encode_rest comes across it again, and says why
 
-        if store.is_empty():
-            return
-        with closing(_in_order(digest, range(len(self.paths)), self.workers, 256)) as digests:
+        rest = np.flatnonzero(~self.present).tolist()
+        with closing(_in_order(digest, rest, self.workers, 256)) as digests:
             for batch in _batches(digests, 256):
-                found = store.get([key for _, key in batch if key is not None])
+                found = get([key for _, key in batch if key is not None])
                 hits = [(position, found[key]) for position, key in batch if key in found]
                 if hits:
                     positions, rows = zip(*hits, strict=True)
                     self._put(positions, np.stack(rows))
-                    bar.update(len(hits))
+                    tick(len(hits))
+                for position, key in batch:
+                    self.digests[position] = key
 
-    def encode_rest(self, store: EmbeddingCache | None, batch_size: int, bar) -> None:
+    def _encode_rest(
+        self, store: EmbeddingCache | None, batch_size: int, tick: Callable[[int], object]
+    ) -> None:
         """Read and encode the pictures that are still without an embedding."""
 
         def read(position: int) -> _Read:
-            path = self.paths[position]
+            path, digest = self.paths[position], None
             try:
                 data = read_image_file(path)
-                return _Read(digest_of(data), self.encoder.prepare(decode_image(data, path)))
+                digest = digest_of(data)
+                return _Read(digest, self.encoder.prepare(decode_image(data, path)))
             except ImageError as error:
-                return _Read(error=str(error))
+                # A new one, whose traceback does not keep the file's bytes.
+                return _Read(digest, error=ImageError(error.path, error.reason))
 
         def finish(positions: list[int], digests: list[bytes], encoding: Future) -> None:
             embeddings = encoding.result()
             self._put(positions, embeddings)
+            self.encoded += len(positions)
             if store is not None:
                 store.put(digests, embeddings)
-            bar.update(len(positions))
+            tick(len(positions))
 
         rest = np.flatnonzero(~self.present).tolist()
         ahead = 2 * batch_size + self.workers
@@ -190,7 +221,7 @@ class _Job:
             closing(_in_order(read, rest, self.workers, ahead)) as results,
             ThreadPoolExecutor(1, thread_name_prefix="simlib-network") as network,
         ):
-            for batch in _batches(self._readable(results, bar), batch_size):
+            for batch in _batches(self._readable(results, tick), batch_size):
                 prepared = [result.prepared for _, result in batch]
                 first = prepared[0] if first is None else first
                 stacked = self.encoder.stack(prepared, first)
@@ -202,14 +233,17 @@ class _Job:
             if last is not None:
                 finish(*last)
 
-    def _readable(self, results: Iterable[tuple[int, _Read]], bar) -> Iterator[tuple[int, _Read]]:
+    def _readable(
+        self, results: Iterable[tuple[int, _Read]], tick: Callable[[int], object]
+    ) -> Iterator[tuple[int, _Read]]:
         """Pass on what could be read, note what could not."""
         for position, result in results:
+            self.digests[position] = result.digest
             if result.error is None:
                 yield position, result
             else:
                 self.errors[position] = result.error
-                bar.update()
+                tick(1)
 
     def _put(self, positions: Sequence[int], embeddings: np.ndarray) -> None:
         if self.matrix is None:
@@ -227,7 +261,8 @@ class _Job:
         column = column_of_rows(matrix, self.present, image_df.index)
         embedded = image_df.assign(**{self.encoder.column: column})
         remember_encoder(matrix, self.encoder)
-        errors = pd.Series(self.errors, index=image_df.index, dtype=object)
+        messages = [error and str(error) for error in self.errors]
+        errors = pd.Series(messages, index=image_df.index, dtype=object)
         if errors.notna().any():
             embedded["error"] = errors
         elif "error" in embedded:

@@ -401,9 +401,9 @@ def _is_inside(root: str, name: Any) -> bool:
 
 def _write_manifest(root: str, known: list[_Record], records: list[_Record]) -> None:
     """Add what is new among ``records`` to the manifest, all or nothing, and to the disk."""
-    from simlib.storage.atomic import whole_file
+    from simlib.storage.atomic import atomic_write
 
     lines = dict.fromkeys(json.dumps(record) for record in known + records)
     refusal = "Nothing was moved: the list of moves cannot be written ({reason})"
-    with whole_file(Path(root), MANIFEST_NAME, _UNFINISHED, refusal) as manifest:
+    with atomic_write(Path(root), MANIFEST_NAME, _UNFINISHED, refusal) as manifest:
         manifest.write("".join(line + "\n" for line in lines).encode())

@@ -27,6 +27,7 @@ from PIL.TiffImagePlugin import COMPRESSION_INFO, ImageFileDirectory_v2, TiffIma
 from PIL.WebPImagePlugin import WebPImageFile
 
 from simlib.arguments import require_count
+from simlib.extras import install_command
 
 MAX_SIDE = 4096
 """The longer side of what `load_image` returns, in pixels, unless told otherwise."""
@@ -204,6 +205,8 @@ def _named_errors(path: str | os.PathLike[str]) -> Iterator[str]:
 
 def _open_regular_file(name: str) -> IO[bytes]:
     """Open without ever waiting: a pipe or a device is refused before it is touched."""
+    if "\0" in name:  # what os.stat says of it differs between versions of Python
+        raise _Refused("its path holds a null byte")
     status = os.stat(name)
     if stat.S_ISDIR(status.st_mode):
         raise _Refused("it is a folder, not a file")
@@ -307,8 +310,7 @@ def _heif_plugin() -> type[ImageFile.ImageFile]:
         from pillow_heif import HeifImageFile
     except ImportError:
         raise _Refused(
-            "it is a HEIC picture, which the package pillow-heif opens: "
-            "`pip install pillow-heif`, then try again"
+            f"it is a HEIC picture, which simlib's core can't open; run {install_command('heic')}"
         ) from None
     return HeifImageFile
 

@@ -47,6 +47,7 @@ def start_python(script, *arguments, flags=(), **environment):
     return subprocess.Popen(
         [sys.executable, *flags, "-c", script, *map(str, arguments)],
         env=os.environ | {"PYTHONPATH": str(TESTS)} | environment,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

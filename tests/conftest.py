@@ -1,5 +1,6 @@
-"""What several test files share: a few drawn pictures, a cache of their own, the real photos."""
+"""Fixtures for all tests: a few drawn pictures, an empty cache for each test, the real photos."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-PHOTOS = Path(__file__).parents[2] / "shared" / "photos"
+# The clothing data set (data/README.md says how to get it), or a copy beside the checkout.
+PHOTOS = Path(
+    os.environ.get("SIMLIB_PHOTOS") or Path(__file__).parents[2] / "shared" / "photos"
+).absolute()
 
 
 def draw_pictures(folder, count, size=(24, 16)):
@@ -24,7 +28,7 @@ def draw_pictures(folder, count, size=(24, 16)):
 
 @pytest.fixture(autouse=True)
 def simlib_home(tmp_path_factory, monkeypatch):
-    """A cache folder of its own for each test."""
+    """An empty cache folder for each test."""
     home = tmp_path_factory.mktemp("simlib-home")
     monkeypatch.setenv("SIMLIB_HOME", str(home))
     return home
@@ -38,7 +42,9 @@ def image_df(tmp_path):
 
 @pytest.fixture(scope="session")
 def photos():
-    """The folder of real product photos: train/ and validation/, a sub-folder for each class."""
+    """The folder of real photos: train/ and validation/, with a sub-folder for each class."""
     if not PHOTOS.is_dir():
-        pytest.skip(f"the real photos are not there ({PHOTOS.parent.name}/{PHOTOS.name})")
+        if os.environ.get("SIMLIB_PHOTOS"):
+            pytest.fail(f"SIMLIB_PHOTOS names {PHOTOS}, which is no folder")
+        pytest.skip("the real photos are not there; SIMLIB_PHOTOS may name their folder")
     return PHOTOS

@@ -49,7 +49,7 @@ class Server:
                     return self.refuse(404)
                 self.serve(outer.files[path])
 
-            do_GET = do_POST = answer
+            do_GET = do_POST = do_HEAD = answer
 
             def refuse(self, status):
                 self.send_response(status)

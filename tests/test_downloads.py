@@ -11,6 +11,7 @@ import tarfile
 import time
 import tracemalloc
 import zipfile
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -20,7 +21,7 @@ from PIL import Image
 
 import simlib
 from simlib import catalogue
-from simlib.downloads import archives, http, kaggle
+from simlib.downloads import archives, http
 from simlib.downloads.http import fetch_archive, fetch_file
 
 
@@ -433,13 +434,50 @@ def test_where_kaggle_wants_a_token_the_three_steps_are_named(kaggle_server, mon
     assert len(simlib.load_catalogue("digikala")) == 2
 
 
-def test_a_hostile_archive_from_kaggle_is_refused(kaggle_server, simlib_home):
-    kaggle_server.put_dataset(zipped(("../../../../outside.jpg", b"x"), ("1.jpg", picture_bytes())))
-    with pytest.raises(ValueError, match="from Kaggle damaged.*outside the folder.*'sample'"):
+FROM_KAGGLE = {
+    "garbage": (b"<html>" * 1000, "Unsupported archive"),
+    "cut short": (zipped(("1.jpg", os.urandom(50_000)))[:30_000], "Unsupported archive"),
+    "a flipped bit": (
+        zipped(("1.jpg", bytes(5000))).replace(b"\xed\xc1", b"\xed\xc2", 1), "CRC|comp",
+    ),
+    "a link out": (tar(("link.jpg", "/etc/passwd")), "."),
+    "a link inside": (tar(("1.jpg", b"x"), ("link.jpg", "1.jpg")), "neither a file nor a folder"),
+    "a bomb": (zipped(("1.jpg", bytes(200_000))), "unpacks to more than 100,000"),
+    "many": (zipped(*((f"{n}.jpg", b"") for n in range(60))), "more than 50 members"),
+    "too long a name": (zipped(("n" * 300 + ".jpg", b"x")), "name"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FROM_KAGGLE)
+def test_a_hostile_archive_from_kaggle_is_refused(name, kaggle_server, simlib_home, monkeypatch):
+    monkeypatch.setattr(archives, "LARGEST_CONTENT", 100_000)
+    monkeypatch.setattr(archives, "MOST_MEMBERS", 50)
+    archive, reason = FROM_KAGGLE[name]
+    kaggle_server.put_dataset(archive)
+    with pytest.raises(ValueError, match=f"from Kaggle damaged.*{reason}.*'sample'"):
         simlib.load_catalogue("digikala")
-    assert not list(simlib_home.rglob("*.jpg")) and not list(simlib_home.rglob("*.archive"))
+    left = [path for path in simlib_home.rglob("*") if path.is_file() and path.suffix != ".lock"]
+    assert left == []
     kaggle_server.put_dataset(zipped(("red/1.jpg", picture_bytes())))
     assert simlib.load_catalogue("digikala")["colour"].tolist() == ["red"]
+
+
+def test_names_that_lead_out_of_the_folder_stay_inside(kaggle_server, simlib_home):
+    members = [(name, picture_bytes()) for name in ("../../../../outside.jpg", "/etc/red/2.jpg")]
+    kaggle_server.put_dataset(zipped(*members))
+    found = sorted(map(Path, simlib.load_catalogue("digikala")["img_path"]))
+    (unpacked,) = simlib_home.glob("kaggle/datasets/*/*/versions/3")
+    assert found == [unpacked / "etc/red/2.jpg", unpacked / "outside.jpg"]
+    assert sorted(simlib_home.rglob("*.jpg")) == found
+
+
+def test_a_disk_that_fills_up_is_not_called_a_network_that_fails(kaggle_server, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("kagglehub.dataset_download", full)
+    with pytest.raises(OSError, match="catalogue can't be stored in .*SIMLIB_HOME.*'sample'"):
+        simlib.load_catalogue("digikala")
 
 
 @pytest.mark.parametrize("way", ["unreachable", "silent"])
@@ -447,7 +485,7 @@ def test_kaggle_out_of_reach_is_a_sentence_soon(kaggle_server, monkeypatch, way)
     if way == "unreachable":
         kaggle_server.close()
     else:
-        monkeypatch.setattr(kaggle, "SILENCE_SECONDS", 0.2)
+        monkeypatch.setattr(http, "SILENCE_SECONDS", 0.2)
         kaggle_server.silent_for = 1
     started = time.perf_counter()
     with pytest.raises(ConnectionError, match="Kaggle.*(no conn|timed out).*'sample'\\) works"):

@@ -235,7 +235,7 @@ PICTURES = {
     ),
     "SVG": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not that of a picture"),
     "PNG, of the signature alone": (b"\x89PNG\r\n\x1a\n", "cut short or damaged"),
-    "HEIC": (HEIC, "pip install pillow-heif"),
+    "HEIC": (HEIC, r"pip install .simlib\[heic\]"),
     "AVIF, damaged": (HEIC.replace(b"heic", b"avif"), "cut short or damaged"),
     **{
         f"{kind}, cut at {tenth} tenths": (content[: len(content) * tenth // 10], CUT)

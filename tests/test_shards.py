@@ -21,9 +21,8 @@ from PIL import Image
 
 import simlib
 from conftest import draw_pictures
-from simlib import listing
+from simlib import embedding, listing
 from simlib.listing import Hole, Picture, find_pictures, list_pictures
-from simlib.shards import make
 from simlib.shards import run as shards_run
 from simlib.shards.files import MANIFEST_NAME, ShardError, locked
 
@@ -126,8 +125,7 @@ def test_the_shards_are_one_frame_to_search_and_plain_parquet_to_others(folder, 
 def test_a_second_run_opens_no_picture_and_writes_nothing(folder, out, monkeypatch):
     run(folder, out)
     before = {path: path.stat() for path in out.iterdir() if path.suffix == ".parquet"}
-    monkeypatch.setattr(make, "embed", None)
-    monkeypatch.setattr(make, "read_image_file", None)
+    monkeypatch.setattr(embedding, "read_image_file", None)
     summary = run(folder, out)
     assert (summary.embedded, summary.reused, summary.failed) == (0, 59, 1)
     assert {path: path.stat() for path in before} == before
@@ -162,31 +160,48 @@ def test_a_file_is_on_the_disk_before_it_gets_its_name_and_the_name_before_the_n
 
 
 KILLS = """
-import os, random, shutil, signal, sys, time
+import gc, os, shutil, signal, sys
 from pathlib import Path
+from stat import S_ISDIR
 import filelock, joblib, tqdm.auto  # here once, and not in each child
-import simlib.shards.run
+import simlib.shards.make, simlib.shards.run
 from average_colours import AverageColours
 
-folder, out, fresh = map(Path, sys.argv[1:])
+root = Path(sys.argv[1])
+folder, out, before, fresh, log = (
+    root / name for name in ("pictures", "out", "before", "fresh", "encoded")
+)
 
-class Slow(AverageColours):
+simlib.shards.make.CHUNK = 4  # two row groups a shard
+
+def step():
+    global left
+    left -= 1
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+class Logged(AverageColours):
     def encode_prepared(self, batch):
-        time.sleep(0.02)
-        with open(fresh.parent / "encoded", "ab", buffering=0) as log:
-            log.write(b"." * len(batch))
+        step()
+        with open(log, "ab", buffering=0) as file:
+            file.write(b"." * len(batch))
         return super().encode_prepared(batch)
 
-os.fsync = lambda descriptor: None
+def on_event(event, arguments):
+    if event in ("open", "os.rename", "os.remove") and str(arguments[0]).startswith(str(out)):
+        if event != "open" or arguments[2] & (os.O_WRONLY | os.O_RDWR):
+            step()
 
-def embed(out, encoder=Slow):
-    return simlib.embed_folder(folder, out, encoder(), 8, batch_size=4, progress=False)
-
-def started():
+def run_in_child(out, kill_before=0):
+    # Killed before its step of that number: a batch, or a change of the files in out.
+    global left
     child = os.fork()
     if child:
-        return child
-    embed(out)
+        return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+    left = kill_before
+    os.fsync = lambda descriptor: None if S_ISDIR(os.fstat(descriptor).st_mode) else step()
+    sys.addaudithook(on_event)
+    simlib.embed_folder(folder, out, Logged(), 8, batch_size=4, workers=1, progress=False)
     os._exit(0)
 
 def done():
@@ -195,50 +210,46 @@ def done():
 def contents(out):
     return {f.name: f.read_bytes() for f in out.iterdir() if f.name != ".lock"}
 
-def kill(times):
-    killed, finished, stale = 0, {}, done().keys()
-    for _ in range(times):
-        child = started()
-        time.sleep(moments.uniform(0, 0.2))
-        os.kill(child, signal.SIGKILL)
-        killed += os.WIFSIGNALED(os.waitpid(child, 0)[1])
-        now = {name: state for name, state in done().items() if name not in stale}
-        assert finished.items() <= now.items(), "a finished shard was lost or made again"
-        finished = now
-    return killed
+def kill_before_each_step(missing):
+    run_in_child(fresh)
+    kills, killed = 0, True
+    while killed:
+        shutil.rmtree(out, ignore_errors=True)
+        shutil.copytree(before, out)
+        log.write_bytes(b"")
+        stale = done().keys()
+        killed = run_in_child(out, kills + 1)
+        kills += killed
+        finished = {name: state for name, state in done().items() if name not in stale}
+        assert not run_in_child(out)
+        assert finished.items() <= done().items(), "a finished shard was lost or made again"
+        assert contents(out) == contents(fresh)
+        encoded = log.stat().st_size
+        assert missing <= encoded <= missing + 8 * killed, "more than one shard was done twice"
+    print(kills)
 
-moments = random.Random(0)
-log = fresh.parent / "encoded"
-killed = kill(12)
-embed(out)
-first = log.stat().st_size
-embed(fresh, AverageColours)
-print(killed, first, contents(out) == contents(fresh))
+gc.freeze()  # shared with the children
+before.mkdir()
+kill_before_each_step(10)
 
 # The same while pictures have come, gone and changed.
-for number in range(0, 60, 3):
-    os.utime(folder / "shirts" / f"{number:03}.png", ns=(0, number))
-    shutil.copy(folder / "shirts" / f"{number:03}.png", folder / "shirts" / f"{number:03} new.png")
-    (folder / "shirts" / f"{number + 1:03}.png").unlink()
-before = log.stat().st_size
-killed = kill(8)
-summary = embed(out)
-second = log.stat().st_size - before
-shutil.rmtree(fresh)
-embed(fresh, AverageColours)
-print(killed, second, contents(out) == contents(fresh))
+shutil.rmtree(before)
+fresh.rename(before)
+os.utime(folder / "000.png", ns=(0, 0))
+(folder / "001.png").rename(folder / "001 renamed.png")
+(folder / "002.png").write_bytes((folder / "003.png").read_bytes())
+(folder / "003.png").unlink()
+shutil.copytree(sys.argv[2], folder / "new")
+kill_before_each_step(3)
 """
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_killed_at_twenty_random_moments_it_goes_on_and_ends_in_the_same_bytes(tmp_path):
-    draw_pictures(tmp_path / "pictures" / "shirts", 120)
-    printed = run_python(KILLS, tmp_path / "pictures", tmp_path / "out", tmp_path / "fresh")
-    first, second = (line.split() for line in printed.splitlines())
-    for killed, _, same in (first, second):
-        assert int(killed) >= 4 and same == "True"
-    assert 120 <= int(first[1]) <= 120 + 8 * int(first[0])  # at most a shard is done twice a kill
-    assert 20 <= int(second[1]) <= 20 + 8 * int(second[0])
+def test_killed_before_any_of_its_steps_it_continues_and_ends_in_the_same_bytes(tmp_path):
+    draw_pictures(tmp_path / "pictures", 10)
+    draw_pictures(tmp_path / "new", 3, (32, 32))
+    kills = list(map(int, run_python(KILLS, tmp_path, tmp_path / "new").split()))
+    assert len(kills) == 2 and min(kills) >= 15
 
 
 @settings(max_examples=15, deadline=None, derandomize=True)
@@ -322,7 +333,7 @@ def test_a_folder_that_cannot_be_read_keeps_what_the_shards_hold_of_it(public):
         run(folder, out)
     before = contents(out)
     (folder / "shirts").chmod(0)
-    with as_somebody_else(), pytest.warns(UserWarning, match="'shirts/' .* can't be listed"):
+    with as_somebody_else(), pytest.warns(UserWarning, match="'shirts/' .* cannot be listed"):
         summary = run(folder, out)
     assert (summary.reused, summary.removed) == (59, 0)
     assert summary.unreadable_folders == ("shirts/",) and contents(out) == before
@@ -352,9 +363,9 @@ def test_a_picture_that_could_not_be_read_is_tried_again_by_every_run(public):
     picture.chmod(0)
     with as_somebody_else():
         assert run(folder, out).failed == 2
-        files = {path: path.stat().st_mtime_ns for path in out.glob("*.parquet")}
-        assert run(folder, out).failed == 2  # still unreadable: nothing is written
-        assert {path: path.stat().st_mtime_ns for path in out.glob("*.parquet")} == files
+        before = contents(out)
+        again = run(folder, out)
+        assert (again.embedded, again.failed) == (0, 2) and contents(out) == before
         frame = simlib.load_shards(out)
         said = frame.loc[frame["img_path"] == str(picture), "error"].item()
         assert said.endswith("004.png' could not be opened: you have no permission to read it.")
@@ -365,16 +376,18 @@ def test_a_picture_that_could_not_be_read_is_tried_again_by_every_run(public):
 
 def test_a_picture_that_is_away_for_a_moment_is_tried_again(folder, out, monkeypatch):
     picture, away = folder / "shoes" / "002.png", folder / "away"
-    embed = make.embed
+    read = embedding.read_image_file
 
-    def embed_meanwhile(frame, *arguments, **options):
+    def read_meanwhile(path):
+        if path != str(picture):
+            return read(path)
         picture.rename(away)
         try:
-            return embed(frame, *arguments, **options)
+            return read(path)
         finally:
             away.rename(picture)
 
-    monkeypatch.setattr(make, "embed", embed_meanwhile)
+    monkeypatch.setattr(embedding, "read_image_file", read_meanwhile)
     assert run(folder, out, shard_size=100).failed == 2
     monkeypatch.undo()
     assert run(folder, out, shard_size=100).failed == 1
@@ -383,8 +396,10 @@ def test_a_picture_that_is_away_for_a_moment_is_tried_again(folder, out, monkeyp
 def test_a_picture_that_failed_is_tried_again_only_when_asked_to(folder, out, monkeypatch):
     run(folder, out)
     opened = []
-    read = make.read_image_file
-    monkeypatch.setattr(make, "read_image_file", lambda path: opened.append(path) or read(path))
+    read = embedding.read_image_file
+    monkeypatch.setattr(
+        embedding, "read_image_file", lambda path: opened.append(path) or read(path)
+    )
     run(folder, out)
     assert opened == []
     assert run(folder, out, retry_failed=True).failed == 1
@@ -394,19 +409,24 @@ def test_a_picture_that_failed_is_tried_again_only_when_asked_to(folder, out, mo
 def test_a_picture_that_changes_while_it_is_read_is_never_taken_for_another(
     folder, out, tmp_path, monkeypatch
 ):
+    """What is hashed is what is embedded, whenever the file changes."""
     victim = folder / "shoes" / "002.png"
-    embed = make.embed
+    old = victim.read_bytes()
+    read = embedding.read_image_file
 
-    def embed_too_late(frame, *arguments, **options):
-        if str(victim) in set(frame["img_path"]):
+    def read_and_change(path):
+        data = read(path)
+        if path == str(victim):
             change(victim, "blue")
-        return embed(frame, *arguments, **options)
+        return data
 
-    monkeypatch.setattr(make, "embed", embed_too_late)
+    monkeypatch.setattr(embedding, "read_image_file", read_and_change)
     run(folder, out)
-    frame = simlib.load_shards(out)
-    assert "it was changed" in frame.loc[frame["img_path"] == str(victim), "error"].item()
     monkeypatch.undo()
+    row = simlib.load_shards(out).set_index("img_path").loc[str(victim)]
+    (tmp_path / "old.png").write_bytes(old)
+    assert row["content_hash"] == hashlib.sha256(old).hexdigest()
+    np.testing.assert_array_equal(row["average_colours"], truth([tmp_path / "old.png"])[0])
     summary = run(folder, out)
     assert (summary.embedded, summary.failed) == (1, 1)
     run(folder, tmp_path / "fresh")
@@ -469,9 +489,10 @@ def test_two_writers_at_once_are_one_too_many(folder, out):
     [
         ({"shard_size": 0}, "shard_size=0 is not a whole number"),
         ({"batch_size": True}, "batch_size=True is not a whole number"),
+        ({"workers": 0}, "workers=0 is not a whole number"),
         ({"engine": "spark"}, "engine='spark' is unknown; choose 'local' or 'ray'"),
         ({"encoder": "towhe"}, "There is no encoder 'towhe'"),
-        ({"encoder": "pixels"}, "shards need one length for all. Name a size"),
+        ({"encoder": "pixels"}, "shards need one length for all. Choose a size"),
         ({"encoder": 7}, "7 is not an encoder"),
         ({"encoder": AverageColours(), "engine": "ray"}, "workers make their encoders themselves"),
     ],
@@ -484,7 +505,7 @@ def test_arguments_that_make_no_sense_are_answered_in_a_sentence(folder, out, op
 
 def test_a_missing_ray_is_answered_with_the_command_that_installs_it(folder, out, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
-    with pytest.raises(ImportError, match="python -m pip install ray"):
+    with pytest.raises(ImportError, match=r"pip install .simlib\[ray\]"):
         run(folder, out, "towhee", engine="ray")
 
 
@@ -493,7 +514,7 @@ def test_reading_what_is_not_there_or_not_complete_says_what_to_do(folder, out, 
         simlib.load_shards(out)
     monkeypatch.setattr(shards_run._Job, "finish", lambda job: None)  # as if killed at the very end
     run(folder, out)
-    with pytest.raises(ValueError, match="are not complete. The same call"):
+    with pytest.raises(ValueError, match="are not complete. Call simlib.embed_folder again"):
         next(simlib.iterate_shards(out))
     monkeypatch.undo()
     encoder = AverageColours()
@@ -510,7 +531,7 @@ def test_a_full_disk_is_a_sentence_and_costs_only_the_shard_it_hit(folder, out, 
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (max(sizes) - 1, limits[1]))
     try:
-        with pytest.raises(OSError, match="nothing was left half-written. Mend that, and the same"):
+        with pytest.raises(OSError, match="nothing was left half-written. Once that is fixed"):
             run(folder, out)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -533,14 +554,14 @@ def copy_of(out, root):
     return Path(shutil.copytree(out, Path(root, "out")))
 
 
-def test_a_shard_cut_short_is_named_and_made_anew(finished, tmp_path):
+def test_a_truncated_shard_is_named_and_made_again(finished, tmp_path):
     folder, whole = finished
     out = copy_of(whole, tmp_path)
     victim = sorted(out.glob("*.parquet"))[0]
     victim.write_bytes(victim.read_bytes()[:-100])
-    with pytest.raises(ShardError, match=rf"{victim.name}' is missing or damaged .*verify=True"):
+    with pytest.raises(ShardError, match=rf"{victim.name}' is missing or corrupt .*verify=True"):
         simlib.load_shards(out)
-    with pytest.warns(UserWarning, match=f"{victim.name}' is damaged .* made anew"):
+    with pytest.warns(UserWarning, match=f"{victim.name}' is corrupt .* made again"):
         run(folder, out, shard_size=6)
     assert contents(out) == contents(whole)
     victim.unlink()
@@ -550,7 +571,7 @@ def test_a_shard_cut_short_is_named_and_made_anew(finished, tmp_path):
 
 @damages
 @given(st.data())
-def test_no_damage_to_a_shard_goes_unnoticed_and_all_of_it_is_mended(finished, data):
+def test_no_corruption_of_a_shard_goes_unnoticed_and_all_of_it_is_repaired(finished, data):
     folder, whole = finished
     with tempfile.TemporaryDirectory() as root:
         out = copy_of(whole, root)
@@ -564,14 +585,14 @@ def test_no_damage_to_a_shard_goes_unnoticed_and_all_of_it_is_mended(finished, d
         victim.write_bytes(content)
         with pytest.raises(ShardError, match=victim.name):
             list(simlib.iterate_shards(out))
-        with pytest.warns(UserWarning, match=f"{victim.name}' is damaged"):
+        with pytest.warns(UserWarning, match=f"{victim.name}' is corrupt"):
             run(folder, out, shard_size=6, verify=True)
         assert contents(out) == contents(whole)
 
 
 @damages
 @given(st.data())
-def test_a_damaged_list_of_shards_is_refused_or_harmless_and_is_mended(finished, data):
+def test_a_corrupt_list_of_shards_is_refused_or_harmless_and_is_repaired(finished, data):
     folder, whole = finished
     fields = json.loads((whole / MANIFEST_NAME).read_bytes())
     if data.draw(st.booleans()):
@@ -602,5 +623,5 @@ def test_a_list_of_shards_cannot_point_out_of_its_folder(finished, tmp_path):
     out = copy_of(finished[1], tmp_path)
     text = (out / MANIFEST_NAME).read_text()
     (out / MANIFEST_NAME).write_text(text.replace("shard-", "../shard-"))
-    with pytest.warns(UserWarning, match="is damaged"), pytest.raises(FileNotFoundError):
+    with pytest.warns(UserWarning, match="is corrupt"), pytest.raises(FileNotFoundError):
         simlib.load_shards(out)

@@ -92,7 +92,7 @@ def test_changed_compact_weights_are_refused(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="damaged or were changed"):
         SimclrEncoder(device="cpu")
     simclr_resnet.COMPACT_PATH.unlink()
-    with pytest.raises(FileNotFoundError, match="install it from a clone"):
+    with pytest.raises(FileNotFoundError, match="git restore data"):
         SimclrEncoder(device="cpu")
 
 

@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from average_colours import run_python
@@ -132,8 +133,8 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(frame, tmp_path, monkeyp
 
 def test_a_column_that_cannot_be_saved_is_named_and_leaves_the_old_file(frame, tmp_path):
     path = simlib.save_embeddings(frame, tmp_path / "own.parquet")
-    frame.at[3, "own"] = np.zeros(9, dtype=np.float32)
-    with pytest.raises(ValueError, match="'own' mixes embeddings of 8 and 9 values"):
+    frame["kind"] = ["one", 2, 3.5] * 100
+    with pytest.raises(ValueError, match="can't be saved as Parquet.*kind.*of one kind"):
         simlib.save_embeddings(frame, path)
     assert len(simlib.load_embeddings(path)) == 300 and list(tmp_path.iterdir()) == [path]
 
@@ -143,7 +144,7 @@ def test_a_file_cut_short_is_named_in_a_sentence(frame, tmp_path, kept):
     path = simlib.save_embeddings(frame, tmp_path / "own.parquet")
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * kept) if kept == 0.5 else kept])
-    with pytest.raises(ValueError, match="own.parquet' is not a whole Parquet file"):
+    with pytest.raises(ValueError, match="own.parquet' is not a complete Parquet file"):
         simlib.load_embeddings(path)
 
 
@@ -237,6 +238,102 @@ def test_a_damaged_footer_never_ends_in_anything_but_the_sentence(tmp_path, monk
         try:
             simlib.load_embeddings(path)
         except ValueError as error:
-            assert "is not a whole Parquet file" in str(error)
+            assert "is not a complete Parquet file" in str(error)
             refused += 1
     assert refused > 750
+
+
+def assert_equal_cells(found, expected):
+    assert len(found) == len(expected)
+    for one, other in zip(found, expected, strict=True):
+        if isinstance(other, (list, np.ndarray)):
+            assert np.asarray(one).dtype.kind == np.asarray(other).dtype.kind or (
+                np.asarray(one).dtype == object
+            )
+            assert list(one) == list(other)
+        else:
+            assert (pd.isna(one) and pd.isna(other)) or one == other
+
+
+OTHERS = {
+    "ids": [np.array([2**53 + 1, -1]), np.array([0, 7]), None],
+    "flags": [np.array([True, False]), np.array([False, True]), None],
+    "dates": [np.array(["2024-02-29", "1999-12-31"], dtype="datetime64[ns]")] * 2 + [None],
+    "tags": [["red", "new"], ["blue"], None],
+    "tags of one length": [["red", "new"], ["blue", "old"], ["a", "b"]],
+    "counts": [[1, 2], [3, 4], [2**60, 5]],
+    "rows of floats of many lengths": [np.array([0.1, 0.2]), np.array([0.3]), None],
+    "nothing in it": [np.array([]), np.array([]), np.array([])],
+    "nullable": pd.array([2**53 + 1, None, 3], dtype="Int64"),
+    "nullable flags": pd.array([True, None, False], dtype="boolean"),
+    "times": pd.to_datetime(["2024-02-29", None, "1999-12-31"]).tz_localize("Asia/Tehran"),
+    "spans": pd.to_timedelta([1, 2, None], unit="h"),
+    "months": pd.period_range("2024-01", periods=3, freq="M"),
+    "kinds": pd.Categorical(["a", "b", "a"], categories=["b", "a", "c"], ordered=True),
+}
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_what_is_no_embedding_comes_back_as_it_was_any_number_of_times(kind, tmp_path):
+    rows = list(np.eye(3, dtype=np.float32))
+    frame = pd.DataFrame({"own": rows, "other": pd.Series(OTHERS[kind])})
+    path, loaded = tmp_path / "own.parquet", frame
+    for _ in range(3):
+        loaded = simlib.load_embeddings(simlib.save_embeddings(loaded, path))
+        assert loaded["other"].dtype == frame["other"].dtype
+        assert_equal_cells(loaded["other"], frame["other"])
+        np.testing.assert_array_equal(simlib.embedding_matrix(loaded, "own"), np.eye(3))
+    assert_equal_cells(pd.read_parquet(path)["other"], frame["other"])
+    np.testing.assert_array_equal(np.stack(pd.read_parquet(path)["own"]), np.eye(3))
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [np.array([0.5, 1.0]), None, np.array([0.25, 2.0])],  # float64
+        [[0.5, 1.0], None, [0.25, 2.0]],
+        [np.array([0.5, 1.0], dtype=np.float16), np.nan, np.array([0.25, 2.0], dtype=np.float16)],
+    ],
+)
+def test_rows_of_floats_that_users_made_are_embeddings(cells, tmp_path):
+    path = simlib.save_embeddings(pd.DataFrame({"own": cells}), tmp_path / "own.parquet")
+    assert pq.read_schema(path).field("own").type == pa.list_(pa.float32(), 2)
+    loaded = simlib.load_embeddings(path)["own"]
+    assert loaded[0].tolist() == [0.5, 1.0] and loaded[1] is None
+    assert loaded[2].dtype == np.float32 and loaded[2].tolist() == [0.25, 2.0]
+
+
+def test_a_tilde_is_the_home_folder(frame, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert simlib.save_embeddings(frame, "~/own.parquet") == tmp_path / "own.parquet"
+    assert_same(simlib.load_embeddings("~/own.parquet"), frame)
+
+
+@pytest.mark.parametrize("url", ["s3://bucket/own.parquet", "file:///own.parquet", "gs://a/b"])
+def test_a_url_is_refused_and_makes_no_folder(frame, url, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for call in (lambda: simlib.save_embeddings(frame, url), lambda: simlib.load_embeddings(url)):
+        with pytest.raises(ValueError, match=f"{url}' is a URL .*Give a path here"):
+            call()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["n" * 222 + ".parquet", "کفش" * 37 + ".parquet"])
+def test_a_long_name_can_be_saved(frame, name, tmp_path):
+    assert len(name.encode()) == 230
+    assert_same(simlib.load_embeddings(simlib.save_embeddings(frame, tmp_path / name)), frame)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_name_too_long_for_the_disk_is_an_error_that_says_so(frame, tmp_path):
+    with pytest.raises(OSError, match="could not be saved .*too long"):
+        simlib.save_embeddings(frame, tmp_path / ("n" * 300))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_columns_of_one_name_are_named(frame, tmp_path):
+    twice = pd.concat([frame, frame[["own"]]], axis=1)
+    with pytest.raises(ValueError, match=r"2 column\(s\) named 'own'"):
+        simlib.save_embeddings(twice, tmp_path / "own.parquet")
+    assert list(tmp_path.iterdir()) == []

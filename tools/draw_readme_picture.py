@@ -1,4 +1,4 @@
-"""Draw docs/search.png, the picture of the README, from the embedded catalogue.
+"""Draw ``docs/search.png``, the README's picture, from the embedded catalogue.
 
 python tools/draw_readme_picture.py
 """

@@ -1,4 +1,4 @@
-"""Run notebooks from top to bottom and keep their outputs; for those who change or try them.
+"""Run notebooks from top to bottom and save their outputs.
 
 python tools/run_notebooks.py notebooks/*.ipynb              # in place, before a commit
 python tools/run_notebooks.py --into results notebooks/*.ipynb
@@ -24,7 +24,7 @@ KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": 
 
 
 def run(path: Path, into: Path | None) -> None:
-    """Execute one notebook in the folder it lies in; write it only if every cell succeeded."""
+    """Execute one notebook in its folder; write it only if every cell succeeded."""
     notebook = nbformat.read(path, as_version=4)
     started = time.perf_counter()
     client = nbclient.NotebookClient(
@@ -35,7 +35,7 @@ def run(path: Path, into: Path | None) -> None:
         resources={"metadata": {"path": str(path.parent)}},
     )
     client.execute()
-    # What differs between editors and computers is of no interest to a reader.
+    # Drop metadata that differs between editors and computers.
     notebook.metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
     for cell in notebook.cells:
         cell.metadata = {"tags": cell.metadata["tags"]} if cell.metadata.get("tags") else {}
@@ -47,7 +47,7 @@ def run(path: Path, into: Path | None) -> None:
 
 
 def settle_on(catalogue: str) -> Path:
-    """Make a catalogue the one of all notebooks, fetch it, and return the folder for results."""
+    """Set the catalogue of all notebooks, fetch it, and return the folder for results."""
     if catalogue not in ("sample", "digikala", "clothing"):
         catalogue = str(Path(catalogue).expanduser().resolve())  # kernels run in other folders
     try:

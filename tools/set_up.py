@@ -1,10 +1,14 @@
 """Make .venv and install the locked packages and simlib into it; quick when nothing has changed.
 
-Called by the Makefile with the Python that the environment shall have. Whatever goes wrong is said
-in one sentence; the full report is in .venv/set-up.log. Standard library only, and written so that
-an old Python can still read it far enough to say that it is too old.
+python tools/set_up.py                  # with this Python, or one that is found
+python tools/set_up.py --python 3.12    # or the path of one
+
+tools/lab.py and tools/test.py begin with it. Whatever goes wrong is said in one sentence; the full
+report is in .venv/set-up.log. Standard library only, and written so that an old Python can still
+read it, to find a newer one or to say what is missing.
 """
 
+import argparse
 import hashlib
 import os
 import re
@@ -18,21 +22,19 @@ VENV = os.path.join(ROOT, ".venv")
 LOG = os.path.join(VENV, "set-up.log")
 STAMP = os.path.join(VENV, "set-up.done")
 NEEDED_GB = 8
-
-if sys.version_info < (3, 11):
-    sys.exit(
-        "simlib needs Python 3.11, but %s is Python %d.%d. Install Python 3.11, then run: "
-        "make PYTHON=python3.11" % ((sys.executable,) + tuple(sys.version_info[:2]))
-    )
+OLDEST, NEWEST = (3, 11), (3, 13)  # that the tests were run on
+TESTED = "3.11, 3.12 or 3.13"
 
 
-def main():
-    stamp = fingerprint()
-    if os.path.isfile(STAMP) and read(STAMP) == stamp:
+def set_up(asked=None):
+    """Make the environment, or bring it up to date, with the Python that was asked for."""
+    python, version, full_version = choose_python(asked)
+    stamp = fingerprint(full_version)
+    if os.path.isfile(STAMP) and read(STAMP) == stamp and version_of(venv("python")):
         return
     started = time.time()
-    if sys.version_info[:2] != (3, 11):
-        print("Note: simlib is tested on Python 3.11; this is %d.%d." % sys.version_info[:2])
+    if version > NEWEST:
+        print("Note: simlib is tested on Python %s; this is %d.%d." % ((TESTED,) + version))
     free_gb = shutil.disk_usage(ROOT).free / 1e9
     if not os.path.isdir(VENV) and free_gb < NEEDED_GB:
         sys.exit(
@@ -40,26 +42,13 @@ def main():
             "run the same command again." % (NEEDED_GB, ROOT, free_gb)
         )
     print("Setting up %s (the first time this takes a few minutes) …" % VENV, flush=True)
-    make_venv()
+    make_venv(python, version)
     lock = os.path.join(ROOT, "requirements.lock")
+    locked = ["install", "--quiet", "--require-hashes", "-r", lock]
     # uv installs the same locked files as pip, in parallel; where it can't, pip does.
-    if not (
-        install_uv(lock)
-        and run(
-            [
-                venv("uv"),
-                "pip",
-                "install",
-                "--quiet",
-                "--python",
-                venv("python"),
-                "--require-hashes",
-                "-r",
-                lock,
-            ]
-        )
-    ):
-        pip("install", "--require-hashes", "-r", lock)
+    by_uv = install_uv(lock) and run([venv("uv"), "pip"] + locked + ["--python", venv("python")])
+    if not by_uv:
+        pip(*locked)
     pip("install", "--no-deps", "--no-build-isolation", "-e", ROOT)
     # Matplotlib lists the fonts at its first import, and says so on stderr: not in a notebook.
     must([venv("python"), "-c", "import matplotlib.font_manager"])
@@ -68,28 +57,111 @@ def main():
     print("Set up in %.0f seconds." % (time.time() - started), flush=True)
 
 
-def fingerprint():
-    digest = hashlib.sha256(sys.version.encode() + ROOT.encode())
+def fingerprint(full_version):
+    digest = hashlib.sha256(full_version.encode() + ROOT.encode())
     for name in ("requirements.lock", "pyproject.toml", os.path.join("tools", "set_up.py")):
         with open(os.path.join(ROOT, name), "rb") as file:
             digest.update(file.read())
     return digest.hexdigest()
 
 
-def make_venv():
-    if os.path.isfile(venv("python")) and run([venv("python"), "-m", "pip", "--version"]):
-        return
-    import venv as maker
+def choose_python(asked):
+    """Return the path of a Python, its version as (3, 11), and its version in full.
 
+    That is the one that was asked for. Otherwise: the one that .venv has already, the one that runs
+    this, one of those that the tests were run on, or one that uv brings.
+    """
+    if asked:
+        number = re.match(r"(?:python)?(3(?:\.\d+){0,2})$", asked)
+        number = number and number.group(1)
+        found = (
+            version_of(shutil.which(asked) or "")
+            or (number and version_of(shutil.which("python" + number) or ""))
+            or (number and os.name == "nt" and version_of("py", "-" + number))
+            or (number and from_uv(number))
+        )
+        if not found:
+            sys.exit(
+                "There is no %s: install it, or name the Python that you have, such as "
+                "--python python3.12 (make PYTHON=python3.12). Where uv is installed, it brings "
+                "what is missing." % asked
+            )
+        if found[1] < OLDEST:
+            sys.exit("simlib needs Python %s, but %s is %d.%d." % ((TESTED, asked) + found[1]))
+        return found
+    in_place = version_of(venv("python"))
+    if in_place and in_place[1] >= OLDEST and has_pip():
+        return in_place
+    this = (sys.executable, tuple(sys.version_info[:2]), sys.version)
+    if os.path.normcase(sys.prefix) == os.path.normcase(VENV):
+        this = None  # it can't make its own environment anew
+    if this and OLDEST <= this[1] <= NEWEST:
+        return this
+    for minor in range(NEWEST[1], OLDEST[1] - 1, -1):
+        found = version_of(shutil.which("python3.%d" % minor) or "")
+        if found:
+            return found
+    if this and this[1] > NEWEST:
+        return this
+    found = from_uv("3.%d" % OLDEST[1])
+    if not found:
+        sys.exit(
+            "simlib needs Python %s, but %s is Python %d.%d. Install one of them, or uv, which "
+            "brings it, then run the same command again."
+            % ((TESTED, sys.executable) + tuple(sys.version_info[:2]))
+        )
+    return found
+
+
+def version_of(*python):
+    """Return what `choose_python` returns about one Python; None if it doesn't run."""
+    code = "import sys; print(sys.executable, *sys.version_info[:2], sys.version, sep='\\t')"
+    command = list(python) + ["-c", code]
     try:
-        maker.create(VENV, with_pip=True, clear=True)
-    except subprocess.CalledProcessError:
+        printed = subprocess.check_output(command, stderr=subprocess.DEVNULL)
+        path, major, minor, full = printed.decode("utf-8", "replace").split("\t", 3)
+        return path, (int(major), int(minor)), full.strip()
+    except (OSError, ValueError, subprocess.CalledProcessError):
+        return None
+
+
+def from_uv(version):
+    """Return a Python that uv installs, outside this folder, as `version_of` does; or None."""
+    uv = shutil.which("uv")
+    if not uv:
+        return None
+    print("There is no Python %s; uv brings it." % version, flush=True)
+    try:
+        subprocess.call([uv, "python", "install", version])
+        path = subprocess.check_output([uv, "python", "find", version])
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return version_of(path.decode().strip())
+
+
+def make_venv(python, version):
+    in_place = version_of(venv("python"))
+    if in_place and in_place[1] == version and has_pip():
+        return
+    made = subprocess.run(
+        [python, "-m", "venv", "--clear", VENV],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    if made.returncode == 0:
+        return
+    report = made.stdout.decode("utf-8", "replace")
+    if "ensurepip" in report:
         sys.exit(
             "This Python can't make virtual environments with pip. On Debian and Ubuntu run: "
-            "apt install python%d.%d-venv" % sys.version_info[:2]
+            "apt install python%d.%d-venv" % version
         )
-    except OSError as error:
-        sys.exit("The environment %s can't be made: %s." % (VENV, error))
+    last = (report.strip().splitlines() or ["no reason given"])[-1]
+    sys.exit("The environment %s can't be made: %s." % (VENV, last.rstrip(".")))
+
+
+def has_pip():
+    return run([venv("python"), "-m", "pip", "--version"])
 
 
 def install_uv(lock):
@@ -109,7 +181,7 @@ def venv(program):
 
 
 def pip(*arguments):
-    must([venv("python"), "-m", "pip", *arguments])
+    must([venv("python"), "-m", "pip"] + list(arguments))
 
 
 def run(command):
@@ -159,4 +231,21 @@ def read(path):
         return file.read()
 
 
-main()
+def become(*command):
+    """Run a program of .venv in the repository's folder instead of this one."""
+    os.chdir(ROOT)
+    if os.name == "nt":  # where exec would give the terminal back at once
+        sys.exit(subprocess.call(command))
+    os.execv(command[0], command)
+
+
+def parser(description):
+    made = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    made.add_argument("--python", help="the Python of the environment: 3.12, python3.12 or a path")
+    return made
+
+
+if __name__ == "__main__":
+    set_up(parser(__doc__).parse_args().python)

@@ -1,10 +1,10 @@
-"""Makes wordnet_words.json: what WordNet 3.0 says of ImageNet's classes and of clothes.
+"""Extract from WordNet 3.0 what it says of ImageNet's classes and of clothes.
 
     apt-get download wordnet-base && dpkg -x wordnet-base*.deb wordnet
     python data/make/captions.py wordnet/usr/share/wordnet
 
-The captions that data/make/train_clip.py trains on come from it. WordNet 3.0, Copyright 2006 by
-Princeton University; its licence lets anyone use, copy, change and distribute it.
+writes ``wordnet_words.json``, from which ``clip_words.py`` makes captions. WordNet 3.0 is Copyright
+2006 by Princeton University; its licence is ``WORDNET-LICENSE.txt`` beside this file.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from timm.data import ImageNetInfo
 
 RESULT = Path(__file__).with_name("wordnet_words.json")
-# The synsets below which a class of the photos lies, and those below them that belong elsewhere.
+# The synsets that a class of the photos is below, and those among their hyponyms that are not it.
 BELOW = {
     "dress": ["03236735"],
     "hat": ["03502509"],
@@ -35,7 +35,7 @@ TOO_GENERAL = {"entity", "physical entity", "object", "whole", "artifact", "abst
 
 
 def read_nouns(folder: Path) -> tuple[dict[str, dict], dict[str, list[str]]]:
-    """Return each noun synset's words, hypernyms and gloss, and each one's hyponyms (wndb(5WN))."""
+    """Return the words, hypernyms and gloss of each noun synset, and its hyponyms (wndb(5WN))."""
     nouns: dict[str, dict] = {}
     hyponyms: dict[str, list[str]] = {}
     for line in (folder / "data.noun").read_text(encoding="ascii").splitlines():
@@ -59,7 +59,7 @@ def read_nouns(folder: Path) -> tuple[dict[str, dict], dict[str, list[str]]]:
 
 
 def closure(starts: list[str], next_of) -> list[str]:
-    """Return the synsets reached from ``starts``, nearest first, with ``starts`` themselves."""
+    """Return ``starts`` and the synsets reached from them, nearest first."""
     reached = list(starts)
     for synset in reached:
         reached += [other for other in next_of(synset) if other not in reached]
@@ -74,7 +74,7 @@ def main(folder: Path) -> None:
         )
         for name, roots in BELOW.items()
     }
-    own = {  # what lies below two classes belongs to the narrower: jerseys are t-shirts, not shirts
+    own = {  # a synset below two classes belongs to the narrower: jerseys are t-shirts, not shirts
         name: [
             synset
             for synset in synsets
@@ -109,7 +109,7 @@ def main(folder: Path) -> None:
         name: {word for one in synsets for word in nouns[one]["words"]}
         for name, synsets in own.items()
     }
-    classes = {  # without the words of two classes, such as "jumper"
+    classes = {  # without words that two classes share, such as "jumper"
         name: sorted(word for word in mine if sum(word in some for some in words.values()) == 1)
         for name, mine in words.items()
     }

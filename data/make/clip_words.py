@@ -1,8 +1,8 @@
-"""The captions that the compact image-text model is trained on, and the words it is examined with.
+"""The captions that the compact image-text model is trained on, and the words it is tested with.
 
 Each caption is true of some *labels*: a class of the photos, a kind of drawing, or one of
-ImageNet's 1,000 classes. What WordNet says of those comes from ``wordnet_words.json``
-(data/make/captions.py makes it).
+ImageNet's 1,000 classes. What WordNet says of those comes from ``wordnet_words.json``, which
+``captions.py`` makes.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ GROUPS = {
     "something to wear on the head": ["hat"],
     "something to wear on the feet": ["shoes"],
 }
-# The drawings' kinds among the photos' classes; "clothing" is none of them but near to all.
+# The class that a kind of drawing belongs to; "clothing" is no class of the photos but near to all.
 CLASS_OF_KIND = {
     **dict.fromkeys(["sneaker", "high heel", "boot", "sandal", "loafer"], "shoes"),
     **dict.fromkeys(["trench coat", "fur coat"], "outwear"),
@@ -132,8 +132,8 @@ COLOURS = {
 }
 COLOUR_NAMES = list(COLOURS)
 
-# Ordinary words that a shopper types, and the class whose photos they name; and harder ones: words
-# that are British, rare or of several meanings. In runs of their own no caption holds them.
+# Everyday words that a shopper types, with the class that they name, and harder ones: British, rare
+# or ambiguous. Both are also measured after trainings whose captions do not contain them.
 EVERYDAY = {
     **dict.fromkeys(["sneakers", "trainers", "boots", "sandals", "heels"], "shoes"),
     **dict.fromkeys(["sweater", "pullover", "hoodie"], "longsleeve"),
@@ -152,7 +152,7 @@ HARDER = {
     **dict.fromkeys(["sundress", "frock"], "dress"),
     **{"tee": "t-shirt", "bermudas": "shorts", "kilt": "skirt"},
 }
-PAIRS = [  # held out together, so that each class is unseen once
+PAIRS = [  # classes held out together, so that each is unseen once
     ("dress", "hat"),
     ("longsleeve", "outwear"),
     ("pants", "shirt"),
@@ -164,7 +164,7 @@ QUERY_TEMPLATES = ["{}", "a photo of a {}", "a picture of a {}"]
 
 
 def words_of(text: str) -> set[str]:
-    """Return a text's words in lower case and without the plural's s; parts of compounds too.
+    """Return the words of a text in lower case, without a plural s, and the parts of compounds.
 
     >>> sorted(words_of("Button-up shirts"))
     ['button', 'button-up', 'shirt', 'up']
@@ -179,7 +179,7 @@ def banned_words(words) -> frozenset[str]:
 
 
 def holds(text: str, banned: frozenset[str]) -> bool:
-    """Return whether a banned word stands in the text, whole or (from four letters) in another.
+    """Return whether the text contains a banned word, by itself or (from four letters) in another.
 
     >>> holds("a waterproof raincoat", frozenset({"coat"})), holds("a cape", frozenset({"cap"}))
     (True, False)
@@ -192,13 +192,13 @@ def holds(text: str, banned: frozenset[str]) -> bool:
 
 @dataclass
 class Concept:
-    """Some captions that say the same, and the labels of the pictures of which they are true."""
+    """Captions that mean the same, and the labels of the pictures that they are true of."""
 
     texts: list[str]
     labels: set[int]
     weight: float
     colourable: bool = False
-    vague: bool = False  # nobody knows of which clothes it is true besides: "shirt", of a jersey
+    vague: bool = False  # may be true of other clothes, too: is a jersey a "shirt"?
 
 
 class Labels:
@@ -217,7 +217,7 @@ class Labels:
         self.group = np.array([name or "" for name in group])
         clothes = self.group != ""
         any_clothing = self.group == "clothing"
-        # Pictures under two labels may show the same thing: same class, or clothes of no class.
+        # Pictures of different labels may show the same: same class, or clothes of no class.
         self.akin = clothes[:, None] & (self.group[:, None] == self.group)
         self.akin |= clothes & clothes[:, None] & (any_clothing | any_clothing[:, None])
         for place, fitting in enumerate(kinds.values()):
@@ -226,7 +226,7 @@ class Labels:
                     first, second = self.kind_start + place, self.imagenet_start + index
                     self.akin[first, second] = self.akin[second, first] = True
 
-        # Of ImageNet's classes: clothes, and what a drawing can show.
+        # Which of ImageNet's classes are clothes, or something that a drawing can show.
         start = self.imagenet_start
         self.is_product = (self.group[start:] != "") | self.akin[:start, start:].any(0)  # (1000,)
 
@@ -237,9 +237,9 @@ class Labels:
 def concepts(
     labels: Labels, unseen: tuple[str, ...] = (), banned: frozenset[str] = frozenset()
 ) -> list[Concept]:
-    """Return all captions, without those with a banned word and those written for ``unseen``.
+    """Return all captions but those with a banned word and those written for ``unseen`` classes.
 
-    What WordNet says of ImageNet's classes is not written for a class of the photos, and stays.
+    What WordNet says of ImageNet's classes was not written for a class of the photos, and stays.
     """
     result = []
 
@@ -269,7 +269,7 @@ def concepts(
             above.setdefault(tuple(hypernym), set()).add(label)
     for hypernym, true_of in above.items():
         of_clothes = bool(labels.group[list(true_of)].astype(bool).any())
-        # The photos teach their own classes' names better than "a jersey is a shirt" does.
+        # The photos teach the names of their classes better than "a jersey is a shirt" does.
         add([text for text in hypernym if text not in taught], true_of, 0.1, vague=of_clothes)
     return result
 

@@ -1,14 +1,14 @@
-"""Make the embedded catalogue, data/sample: drawn product pictures and products.csv.
+"""Draw the embedded catalogue, ``data/sample``: product pictures and ``products.csv``.
 
     python -m pip install -r data/make/requirements.txt
     python data/make/make_sample.py                      # rewrites data/sample, about two minutes
     python data/make/make_sample.py --output elsewhere   # leaves data/sample alone
 
-Each kind of product is drawn three times in each of the twelve colours; 58 in 100 pictures are
-plain, the others striped, dotted or checked where that makes sense. A picture lies in the folder
-of its colour, `blue/dress-007.jpg`; products.csv tells its department, category, colour, pattern
-and title. Two runs on one machine write the same bytes; on another processor skia may round a few
-pixels differently.
+Each kind of product is drawn three times in each of the twelve colours; 58% of the pictures are
+plain, the others striped, dotted or checked where that makes sense. A picture is stored in the
+folder of its colour (``blue/dress-007.jpg``); ``products.csv`` has its department, category,
+colour, pattern and title. Two runs on one machine write the same bytes; on another processor skia
+may round a few pixels differently.
 """
 
 from __future__ import annotations
@@ -16,29 +16,26 @@ from __future__ import annotations
 import argparse
 import csv
 import shutil
-import sys
 import time
 from pathlib import Path
 
+from drawing import COLOURS, KINDS, Drawing, sample_drawings
+
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-from drawing import COLOURS, KINDS, Drawing, sample_drawings  # noqa: E402
-
 PER_KIND = 36
 JPEG_QUALITY = 80
 FIELDS = ("file", "department", "category", "colour", "pattern", "title")
 
 
 def file_name(drawing: Drawing, number: int) -> str:
-    """Return where a picture lies below data/sample, with / on every system."""
+    """Return the path of a picture relative to ``data/sample``, with / on every system."""
     return f"{drawing.colour}/{drawing.category.replace(' ', '-')}-{number:03d}.jpg"
 
 
 def make_sample(output: Path, per_kind: int = PER_KIND) -> tuple[int, int]:
-    """Write the pictures and products.csv; return how many pictures and how many bytes.
+    """Write the pictures and ``products.csv``; return the number of pictures and of bytes.
 
-    Only what an earlier run wrote is removed: the colours' folders and products.csv.
+    Only what an earlier run wrote is removed: the folders of the colours and ``products.csv``.
     """
     output.mkdir(parents=True, exist_ok=True)
     for colour in COLOURS:
@@ -67,7 +64,7 @@ def make_sample(output: Path, per_kind: int = PER_KIND) -> tuple[int, int]:
 
 
 def main() -> None:
-    """Make the catalogue and say how large it is."""
+    """Draw the catalogue and print its size."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=ROOT / "data" / "sample")
     parser.add_argument("--per-kind", type=int, default=PER_KIND)

@@ -1,14 +1,14 @@
-"""Measure the compact image-text model on what no training saw; train_clip.py calls it."""
+"""Measure the compact image-text model on what no training saw; ``train_clip.py`` calls this."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from clip_model import Pictures, Projections, Towers
 from clip_words import (
     CLASSES,
     COLOUR_NAMES,
@@ -23,13 +23,10 @@ from clip_words import (
 )
 from torch.nn import functional
 
-if TYPE_CHECKING:
-    from train_clip import Pictures, Projections, Towers
-
 
 @dataclass
 class Ranking:
-    """The scores of all pictures for some queries, and which pictures are right for each."""
+    """The scores of all pictures for some queries, and which pictures are correct for each."""
 
     scores: np.ndarray  # float32 (queries, pictures)
     right: np.ndarray  # bool (queries, pictures)
@@ -49,7 +46,7 @@ def joined(rankings: list[Ranking]) -> Ranking:
 
 
 def with_interval(statistic, n: int, resamples: int = 500) -> dict[str, float]:
-    """Return a figure and its 95% bootstrap interval over the ``n`` pictures."""
+    """Return a statistic and its 95% bootstrap interval over ``n`` pictures."""
     rng = np.random.default_rng(0)
     values = [statistic(rng.integers(n, size=n)) for _ in range(resamples)]
     low, high = np.percentile(values, [2.5, 97.5])
@@ -62,7 +59,7 @@ def query_name(name: str) -> str:
 
 
 class Examiner:
-    """Scores of photos that no training saw."""
+    """Scores pictures that no training saw."""
 
     def __init__(self, towers: Towers, photos: Pictures) -> None:
         self.towers, self.photos = towers, photos
@@ -97,7 +94,7 @@ class Examiner:
         return (self.images(model) @ texts.T).argmax(1) == self.photos.label  # (n,)
 
     def words(self, model: Projections | None, words: dict[str, str]) -> Ranking:
-        """Rank the photos for each word, as it is and in a phrase; its class is what is right."""
+        """Rank the photos for each word, bare and in a phrase; correct are those of its class."""
         images, scores, right = self.images(model), [], []
         for word, name in words.items():
             for form in ("{}", "a photo of {}"):
@@ -107,7 +104,7 @@ class Examiner:
 
 
 def colour_figures(model: Projections, examiner: Examiner, labels: Labels) -> dict:
-    """Return how well drawings that no training saw are found by colour, and by colour and kind."""
+    """Return how well unseen drawings are found by colour, and by colour and kind."""
     drawn = examiner.photos
     images = examiner.images(model)
     things = examiner.texts(model, [f"a {name} thing" for name in COLOUR_NAMES]) @ images.T
@@ -122,7 +119,7 @@ def colour_figures(model: Projections, examiner: Examiner, labels: Labels) -> di
             lambda rows: by_colour.precision(10, rows).mean(), len(images)
         )
     }
-    first_hits = {  # over the queries: a drawing left out of a resample would have no substitute
+    first_hits = {  # resampled over queries: a drawing left out would have no substitute
         "colour": drawn.colour == tint,
         "kind": drawn.label == kind,
         "colour and kind": (drawn.colour == tint) & (drawn.label == kind),
@@ -157,9 +154,9 @@ def measure(
     model: Projections,
     train: Callable[..., Projections],
 ) -> dict:
-    """Train again without some classes or words, and measure all on what was not trained on.
+    """Measure the model, and trainings without some classes or words, on unseen pictures.
 
-    ``train(photos, drawn, concepts, banned)`` is a training by the shipped recipe.
+    ``train(photos, drawn, concepts, banned)`` trains with the shipped recipe.
     """
     examiner = Examiner(towers, validation)
     n = len(validation.label)

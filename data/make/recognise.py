@@ -1,39 +1,34 @@
 """Report how often an ImageNet network recognises the drawn products.
 
-    python data/make/recognise.py                  a fresh stream of drawings, 60 of each kind
-    python data/make/recognise.py --sample         the committed catalogue, data/sample
+    python data/make/recognise.py                  # new drawings, 60 of each kind
+    python data/make/recognise.py --sample         # the committed catalogue, data/sample
     python data/make/recognise.py --each 30 --kinds dress skirt --sheet sheet.png
 
-Prints for each kind the share of pictures for which EfficientNet-Lite0's five best labels hold a
-fitting one, the same for the single best label, and the labels it gave most often. ``--sheet``
-also writes a contact sheet (green frame: fitting label in the top five).
+Prints for each kind EfficientNet-Lite0's top-5 and top-1 accuracy, counting every label that fits
+the kind as correct, and its most frequent first guesses. ``--sheet`` also writes a contact sheet
+(green frame: a fitting label in the top 5).
 
-Needs simlib's packages and skia-python (data/make/requirements.txt).
+Needs simlib's packages and skia-python (``data/make/requirements.txt``).
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
 from collections import Counter, defaultdict
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from drawing import COLOURS, KINDS, draw
 from PIL import Image, ImageDraw
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(Path(__file__).resolve().parent)]
+from simlib.networks import efficientnet_lite0
 
-from drawing import COLOURS, KINDS, draw  # noqa: E402
-
-from simlib.networks import efficientnet_lite0  # noqa: E402
-
-SAMPLE = ROOT / "data" / "sample"
+SAMPLE = Path(__file__).resolve().parents[1] / "sample"
 
 
 def logits(network, images: list[Image.Image]) -> np.ndarray:
-    """Return the network's outputs, float32 ``(n, 1000)``."""
+    """Return the network's logits, float32 ``(n, 1000)``."""
     import torch
 
     rows = []
@@ -48,7 +43,7 @@ def logits(network, images: list[Image.Image]) -> np.ndarray:
 
 
 def fresh(kinds: list[str], each: int, seed: int) -> dict[str, list[Image.Image]]:
-    """Return new drawings of each kind, over all colours and the kind's patterns."""
+    """Return new drawings of each kind, in all colours and in the patterns of the kind."""
     images = defaultdict(list)
     for place, kind in enumerate(kinds):
         patterns = KINDS[kind].patterns
@@ -63,7 +58,7 @@ def fresh(kinds: list[str], each: int, seed: int) -> dict[str, list[Image.Image]
 
 
 def committed(kinds: list[str]) -> dict[str, list[Image.Image]]:
-    """Return the catalogue's pictures by kind."""
+    """Return the pictures of the committed catalogue by kind."""
     images = defaultdict(list)
     for row in pd.read_csv(SAMPLE / "products.csv").itertuples():
         if row.category in kinds:
@@ -77,7 +72,7 @@ def fits(label: str, fitting: frozenset[str]) -> bool:
 
 
 def contact_sheet(images: list[Image.Image], known: list[bool], across: int = 12) -> Image.Image:
-    """Return the pictures in a grid, framed green where they were recognised, else red."""
+    """Return the pictures in a grid: a green frame where recognised, a red one where not."""
     down = -(-len(images) // across)
     side = 150
     sheet = Image.new("RGB", (across * side, down * side), "white")

@@ -1,293 +1,59 @@
-"""Trains the compact image-text model's projections, and measures them on what they never saw.
+"""Train the projections of the compact image-text model, and measure it on what it never saw.
 
-    python data/make/train_clip.py --photos ../shared/photos --scratch /tmp/clip
+    python data/make/train_clip.py --photos PHOTOS --scratch SCRATCH
 
-writes data/models/clip.safetensors and data/models/clip_results.json. Both towers are frozen: their
-features are computed once (minutes, kept in the scratch folder), then a training takes seconds.
+writes ``data/models/clip.safetensors`` and ``data/models/clip_results.json``. PHOTOS is the
+clothing data set, with ``train/`` and ``validation/`` (``data/README.md`` says how to get it); it
+needs ``data/make/requirements.txt``. Both towers are frozen: their features are computed once, in
+minutes, and kept in SCRATCH; a training then takes about a minute.
 
-Loss: CLIP's (https://arxiv.org/abs/2103.00020), with all pairs of a batch that are known to belong
-together as positives and those of which nobody knows left out. Pictures, none of them in
-``data/sample`` or in the photos' ``validation`` folder:
+The loss is CLIP's (https://arxiv.org/abs/2103.00020), with every pair of a batch that is known to
+match as a positive, and pairs of which nothing is known masked out. The pictures, none of them in
+``data/sample`` or in ``validation/``:
 
-* photos of ten kinds of clothes; captions from templates, synonyms and WordNet, with the colour
-  where the middle of the picture tells it;
+* photos of ten kinds of clothes; captions from templates, synonyms and WordNet, with a colour where
+  the middle of the picture has one;
 * drawings (``data/make/drawing``) with their titles, in twelve colours;
 * ImageNet's 1,000 classes: the classifier's own weight vector stands for a picture of each, and its
   names, hypernyms and gloss in WordNet are the captions.
 
-Two trainings that differ in their seed are put side by side, as one network whose output is the
-mean of theirs. At last one vector is learned that is added to every picture: see :func:`settle`.
+Two members, trained from different seeds, become one network whose output is the mean of theirs. In
+the end one vector is learned that is added to every picture: see :func:`settle`.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from clip_model import PATCHES_A_SIDE, Pictures, Projections, Recipe, Towers
+from clip_words import CLASSES, COLOUR_NAMES, Captions, Concept, Labels, concepts
+from measure_clip import measure
 from PIL import Image, ImageOps
+from safetensors.numpy import save_file
 from torch import nn
 from torch.nn import functional
 
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parents[1])]
+from simlib.images import load_image
+from simlib.networks import clip_compact
+from simlib.storage.hashing import sha256_of
 
-from clip_words import (  # noqa: E402
-    CLASSES,
-    COLOUR_NAMES,
-    WORDNET,
-    Captions,
-    Concept,
-    Labels,
-    concepts,
-    holds,
-)
-
-from simlib.networks import clip_compact, efficientnet_lite0  # noqa: E402
-
-# Added to the classifier's scores of what is worn or carried: the pictures are of products.
-PRODUCTS_PRIOR = 3.0
-PATCHES_A_SIDE = clip_compact.INPUT_SIDE // clip_compact.PATCH_SIDE
-MODELS = HERE.parent / "models"
-
-
-@dataclass
-class Recipe:
-    """What can be chosen of a training."""
-
-    steps: int = 600
-    batch: int = 384
-    shares: tuple[float, float, float] = (0.55, 0.2, 0.25)  # photos, drawings, ImageNet
-    learning_rate: float = 2e-3
-    dropout: float = 0.5
-    pull_to_identity: float = 2.0
-    colour_units: int = 48
-    class_scale: float = 0.6
-    shrinkage: float = 0.5
-    noise: float = 1.0
-    coloured: float = 0.6
-    evenness: float = 0.1  # of the classes: 0 as often as there are photos, 1 equally often
-    clothing_share: float = 0.5  # of ImageNet's pictures: clothes, bags and what else is drawn
-    names_scale: float = 1.6  # ConSE's weight: set, so that it goes on speaking of what is unseen
-    hidden_units: int = 512
-    hidden_dropout: float = 0.5
-    weight_decay: float = 0.01
-    members: int = 2  # trainings that are put side by side
-    settling_steps: int = 150
-    seed: int = 0
-
-
-@dataclass
-class Pictures:
-    """What the frozen tower saw of some pictures, and what is known of them."""
-
-    views: np.ndarray  # float32 (views, n, 1280), the first as the model reads the pictures
-    patches: np.ndarray  # float32 (n, 144, 3)
-    label: np.ndarray  # int (n,)
-    colour: np.ndarray  # int (n,), -1 where unknown
-
-    @property
-    def features(self) -> np.ndarray:
-        return self.views[0]
-
-    def __getitem__(self, rows) -> Pictures:
-        return Pictures(
-            self.views[:, rows], self.patches[rows], self.label[rows], self.colour[rows]
-        )
-
-
-class Projections(nn.Module):
-    """All that is learned: see :func:`simlib.networks.clip_compact.build_model`."""
-
-    def __init__(
-        self,
-        towers: Towers,
-        photos: Pictures,
-        class_texts: torch.Tensor,
-        recipe: Recipe,
-    ) -> None:
-        super().__init__()
-        self.towers, self.class_texts, self.recipe = towers, class_texts, recipe
-        self.mean = torch.from_numpy(photos.features.mean(0))
-        self.spread = torch.from_numpy(photos.features.std(0) + 1e-3)
-        dim = towers.names.shape[1]
-        units = recipe.colour_units
-        self.hidden = nn.Linear(efficientnet_lite0.DIM, recipe.hidden_units)
-        self.image = nn.Linear(recipe.hidden_units, dim)
-        nn.init.normal_(self.image.weight, std=0.002)
-        self.colour = nn.Linear(clip_compact.TOKEN_DIM, units)
-        nn.init.normal_(self.colour.weight, std=1.0)
-        nn.init.normal_(self.colour.bias, std=0.7)
-        self.from_colour = nn.Linear(units, dim, bias=False)
-        nn.init.normal_(self.from_colour.weight, std=0.01)
-        self.text = nn.Linear(dim, dim)
-        nn.init.eye_(self.text.weight)
-        nn.init.zeros_(self.image.bias)
-        with torch.no_grad():
-            self.text.bias.copy_(-towers.names.mean(0))
-        self.register_buffer("names_scale", torch.tensor(recipe.names_scale))
-        self.log_scale = nn.Parameter(torch.tensor(2.66))
-
-    def parts(self, features, by_name, tokens, dropout=0.0):
-        standard = (features - self.mean) / self.spread
-        hidden = functional.relu(self.hidden(functional.dropout(standard, dropout, self.training)))
-        hidden_dropout = self.recipe.hidden_dropout
-        learned = self.image(functional.dropout(hidden, hidden_dropout, self.training))
-        units = functional.relu(self.colour(tokens))  # (n, 1 + tokens, units)
-        # As the mean over the class token and all patches, of which a training draws some.
-        patches = PATCHES_A_SIDE**2
-        units = (units[:, 0] + patches * units[:, 1:].mean(1)) / (patches + 1)
-        return self.names_scale * by_name, learned, self.from_colour(units)
-
-    def images(self, features, by_name, patches):
-        tokens = self.towers.tokens(patches)
-        return functional.normalize(sum(self.parts(features, by_name, tokens)), dim=1)
-
-    def texts(self, embedded):
-        return functional.normalize(self.text(embedded), dim=1)
-
-    def shipped(self) -> dict[str, np.ndarray]:
-        """Return the tensors of ``clip.safetensors``; half precision is finer than they are."""
-        weight = self.hidden.weight / self.spread
-        tensors = {
-            "hidden.weight": weight,
-            "hidden.bias": self.hidden.bias - weight @ self.mean,
-            "image.weight": torch.cat([self.image.weight, self.from_colour.weight], dim=1),
-            "image.bias": self.image.bias,
-            "names.weight": (self.names_scale * self.class_texts).T,
-            "names.prior": self.towers.prior,
-            "colour.weight": self.colour.weight,
-            "colour.bias": self.colour.bias,
-            "text.weight": self.text.weight,
-            "text.bias": self.text.bias,
-        }
-        return {
-            name: np.ascontiguousarray(tensor.detach().numpy().astype(np.float16))
-            for name, tensor in tensors.items()
-        }
-
-
-class Towers:
-    """The two frozen networks, and what was computed with them once."""
-
-    def __init__(self, scratch: Path, labels: Labels) -> None:
-        self.scratch = scratch
-        self.prior = PRODUCTS_PRIOR * torch.from_numpy(labels.is_product).float()  # (1000,)
-        scratch.mkdir(parents=True, exist_ok=True)
-        classifier = efficientnet_lite0.build().classifier
-        self.weight, self.bias = classifier.weight.numpy(), classifier.bias.numpy()  # (1000, 1280)
-        self._texts: dict[str, np.ndarray] = {}
-        self._minilm = None
-        self._kept_texts = scratch / "texts.npz"
-        if self._kept_texts.exists():
-            kept = np.load(self._kept_texts)
-            self._texts = dict(zip(kept["texts"].tolist(), kept["embeddings"], strict=True))
-        # ConSE's own: all names of a class in one text, "jean, blue jean, denim".
-        self.names = torch.from_numpy(self.embed_texts(efficientnet_lite0.class_names()))
-        values, scale = clip_compact.patch_values(PATCHES_A_SIDE)
-        self._places, self._token_scale = torch.from_numpy(values), scale
-
-    def class_texts(self, banned: frozenset[str] = frozenset()) -> torch.Tensor:
-        """Return an embedding for each class of ImageNet, float32 ``(1000, 384)``, mean 0.
-
-        From its names one by one and together, its gloss and, with less weight, what stands above
-        it in WordNet; plain ConSE has the names together alone. What holds a banned word is left
-        out.
-        """
-
-        def mean_of(texts: list[str]) -> np.ndarray:
-            texts = [text for text in texts if not holds(text, banned)]
-            mean = self.embed_texts(texts).mean(0) if texts else np.zeros(384, np.float32)
-            return mean / max(np.linalg.norm(mean), 1e-6)
-
-        rows = []
-        for one in WORDNET["imagenet"]:
-            row = mean_of(one["words"]) + mean_of([", ".join(one["words"])])
-            row = row + mean_of([one["gloss"]])
-            for step, words in enumerate(one["above"][:3]):
-                row = row + mean_of(words) / 2 ** (step + 2)
-            rows.append(row)
-        texts = functional.normalize(torch.from_numpy(np.stack(rows)), dim=1)
-        return texts - texts.mean(0)
-
-    def by_name(self, features: np.ndarray, class_texts: torch.Tensor) -> np.ndarray:
-        """Return ConSE's embedding: class texts averaged by the classifier's probabilities."""
-        logits = torch.from_numpy(features @ self.weight.T + self.bias)
-        shares = torch.softmax(logits / clip_compact.NAMES_TEMPERATURE + self.prior, 1)
-        return (shares @ class_texts).numpy()
-
-    def tokens(self, patches, rows=slice(None)):
-        """Return what the patch reader gives for mean colours, ``(n, 1 + patches, 12)``."""
-        n, patches = len(patches), patches[:, rows]
-        tokens = self._places[rows].repeat(n, 1, 1)
-        tokens[:, :, :3] += patches
-        tokens[:, :, 5:8] -= patches
-        tokens = torch.cat([torch.zeros(n, 1, tokens.shape[2]), tokens], dim=1)  # the class token
-        return functional.layer_norm(tokens, tokens.shape[2:], eps=1e-6) * self._token_scale
-
-    def embed_texts(self, texts: list[str]) -> np.ndarray:
-        missing = sorted({text for text in texts if text not in self._texts}, key=len)
-        if missing:
-            if self._minilm is None:
-                from sentence_transformers import SentenceTransformer
-
-                path = str(clip_compact.minilm_path())
-                self._minilm = SentenceTransformer(path, device="cpu", local_files_only=True)
-            found = self._minilm.encode(
-                [{"text": text} for text in missing], batch_size=128, normalize_embeddings=True
-            )
-            self._texts.update(zip(missing, found, strict=True))
-            np.savez(
-                self._kept_texts,
-                texts=np.array(list(self._texts)),
-                embeddings=np.stack(list(self._texts.values())),
-            )
-        return np.stack([self._texts[text] for text in texts])
-
-    def read(self, name: str, items, ways=None) -> dict[str, np.ndarray]:
-        """Return views, patches and facts of ``(picture, facts)`` pairs, kept in the scratch.
-
-        ``ways`` returns the pictures to be read for one, first that itself; without it that alone.
-        """
-        path = self.scratch / f"{name}.npz"
-        if not path.exists():
-            network = efficientnet_lite0.load_features(side=clip_compact.INPUT_SIDE)
-            views, patches, facts = [], [], []
-            for picture, about in items():
-                pictures = ways(picture) if ways else [picture]
-                stack = np.stack([clip_compact.lay_on_square(one) for one in pictures])
-                views.append(network(stack))
-                patches.append(mean_colours(stack[:1]))
-                facts.append(about)
-            np.savez(
-                path,
-                views=np.stack(views, axis=1),
-                patches=np.concatenate(patches),
-                facts=np.array(facts),
-            )
-        return dict(np.load(path))
-
-
-def mean_colours(stack: np.ndarray) -> np.ndarray:
-    """Return the mean colours of the patches of uint8 (n, side, side, 3), float32 (n, 144, 3)."""
-    count, side = PATCHES_A_SIDE, clip_compact.PATCH_SIDE
-    blocks = stack.reshape(-1, count, side, count, side, 3).mean((2, 4))
-    return np.float32(blocks / 127.5 - 1).reshape(len(stack), count**2, 3)
+MODELS = Path(__file__).resolve().parents[1] / "models"
 
 
 def in_a_square(picture: Image.Image, side: int) -> Image.Image:
-    """Return the picture in the middle of a white square; what exceeds the square is cut off."""
+    """Return the picture centred on a white square; what exceeds the square is cut off."""
     square = Image.new("RGB", (side, side), "white")
     square.paste(picture, tuple((side - length) // 2 for length in picture.size))
     return square
 
 
 def ways_to_see(picture: Image.Image) -> list[Image.Image]:
-    """Return what a training sees of a photo: first that itself, then as others may take it."""
+    """Return the views of a photo in training: the photo itself, then as it may also be taken."""
     shorter, longer = sorted(picture.size)
     squeezed = picture.resize((clip_compact.INPUT_SIDE,) * 2, Image.Resampling.BICUBIC)
     middle = in_a_square(picture, shorter)
@@ -297,16 +63,14 @@ def ways_to_see(picture: Image.Image) -> list[Image.Image]:
 
 
 def photos_of(folder: Path):
-    """Yield the photos with ``(class, colour of the middle or "")``."""
-    from simlib.images import load_image
-
+    """Yield each photo with ``(class, colour of the middle or "")``."""
     for path in sorted(folder.glob("*/*.jpg")):
         picture = load_image(path)
         yield picture, (path.parent.name, colour_of_middle(picture))
 
 
 def colour_of_middle(picture) -> str:
-    """Return the colour of most pixels in the middle of a picture, or "" if none has a majority."""
+    """Return the colour of most pixels in the middle of a picture, or "" without a majority."""
     width, height = picture.size
     middle = picture.crop((width * 3 // 10, height * 3 // 10, width * 7 // 10, height * 7 // 10))
     hue, saturation, value = np.moveaxis(
@@ -334,7 +98,7 @@ def drawings_of(count: int, seed: int):
 
 
 def class_pictures(towers: Towers, photos: Pictures, model: Projections, recipe: Recipe):
-    """Return a feature vector for each ImageNet class, and what photos of one class differ by.
+    """Return a feature vector for each ImageNet class, and how photos of one class differ.
 
     A linear classifier's weights are the inverse covariance times the class's mean (as in linear
     discriminant analysis); multiplied by the covariance, they are the mean again.
@@ -372,7 +136,7 @@ def train(
 
 @dataclass
 class Material:
-    """Pictures and captions, and what was computed of them once for all members."""
+    """Pictures and captions, and what is computed from them once for all members."""
 
     towers: Towers
     photos: Pictures
@@ -405,14 +169,14 @@ class Material:
 
 
 def mostly_first(rng: np.random.Generator, views: np.ndarray, count: int) -> np.ndarray:
-    """Return which view to take of some pictures: of most the first, as the model reads them."""
+    """Return which view to take of each picture: mostly the first, as the model reads them."""
     view = rng.integers(2 * len(views), size=count)
     view[view >= len(views)] = 0
     return view
 
 
 def side_by_side(members: list[Projections], photos: Pictures) -> Projections:
-    """Return the one network that gives, before its length is made 1, the mean of the members."""
+    """Return one network whose output, before it is scaled to length 1, is the members' mean."""
     one, n = members[0], len(members)
     units = {
         "hidden_units": n * one.recipe.hidden_units,
@@ -434,11 +198,11 @@ def side_by_side(members: list[Projections], photos: Pictures) -> Projections:
 
 
 def settle(model: Projections, material: Material) -> None:
-    """Learn one vector that is added to every picture, by telling the photos' classes apart.
+    """Learn one vector that is added to every picture, by classifying the photos.
 
-    For each text it is a constant, so that hardly anything changes in the order of the pictures for
-    a text, the unknown ones among them; but of several texts the right one is more often nearest.
-    A class is told by one caption, of those that fit no other class.
+    For a given text it adds nearly the same to all scores, so that the ranking of pictures hardly
+    changes, even for unknown texts; but among several texts the right one is nearest more often. A
+    class is represented by one of the captions that fit no other class.
     """
     recipe, photos, captions = model.recipe, material.photos, material.captions
     rng = np.random.default_rng(recipe.seed)
@@ -476,7 +240,7 @@ def settle(model: Projections, material: Material) -> None:
 
 
 def train_member(material: Material, recipe: Recipe) -> Projections:
-    """Return the projections of one training."""
+    """Return the projections after one training."""
     towers, photos, drawn = material.towers, material.photos, material.drawn
     labels, captions, embedded = material.labels, material.captions, material.embedded
     rng = np.random.default_rng(recipe.seed)
@@ -487,7 +251,7 @@ def train_member(material: Material, recipe: Recipe) -> Projections:
     names = material.class_texts.numpy()
     truth = torch.from_numpy(captions.truth)
 
-    # For each label its captions without a colour, and for each label and colour those with it.
+    # The captions of each label without a colour, and of each label and colour.
     fits = captions.truth[captions.concept] == 1  # (captions, labels)
     plain, coloured = {}, {}
     for label in range(len(labels.names)):
@@ -593,11 +357,6 @@ def train_member(material: Material, recipe: Recipe) -> Projections:
 
 
 def main() -> None:
-    from measure_clip import measure
-    from safetensors.numpy import save_file
-
-    from simlib.storage.hashing import sha256_of
-
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--photos", type=Path, required=True, help="with train/ and validation/")
     parser.add_argument("--scratch", type=Path, required=True, help="where features are kept")

@@ -1,14 +1,15 @@
-"""Train the compact SimCLR weights, stage by stage, and say how good they are.
+"""Train the compact SimCLR weights in stages, and measure each.
 
     python -m pip install -r data/make/requirements.txt
-    python data/make/train_simclr.py photos --photos ../shared/photos --work runs
-    python data/make/train_simclr.py mixed --photos ../shared/photos --work runs --install
+    python data/make/train_simclr.py photos --photos PHOTOS --work runs
+    python data/make/train_simclr.py mixed --photos PHOTOS --work runs --install
 
-Each stage is one call of :func:`simlib.training.simclr.train`; one that was killed goes on when the
-same command is given again. ``--install`` copies the stage's weights, and the curve of all stages
-that led to them, to data/models. The labels (the folders' names) serve to measure and for nothing
-else, and the validation photos are never trained on. The drawings are of the stream that the
-embedded catalogue is not drawn from.
+PHOTOS is the clothing data set, with ``train/`` and ``validation/`` (``data/README.md`` says how to
+get it). Each stage is one call of :func:`simlib.training.train`; a stage that was killed resumes
+when the same command is given again. ``--install`` copies the stage's weights, and the curve of all
+stages that led to them, to ``data/models``. Labels (the names of the folders) are used only to
+measure, and the validation photos are never trained on. The drawings come from the training stream,
+which shares no random numbers with the sample.
 """
 
 from __future__ import annotations
@@ -17,10 +18,9 @@ import argparse
 import csv
 import os
 import shutil
-import sys
 from pathlib import Path
 
-# Threads that wait for each other without spinning: a busy machine then costs far less time.
+# OpenMP threads sleep while they wait instead of spinning, which on a busy machine saves much time.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before torch is loaded
 
 import numpy as np
@@ -48,7 +48,7 @@ STAGES: dict[str, dict] = {
 
 
 class Photos:
-    """The photos as the encoder reads them, decoded once, with the names of their folders."""
+    """Photos, decoded and prepared once, with the names of their folders as labels."""
 
     def __init__(self, folder: Path) -> None:
         self.paths = find_pictures(folder)
@@ -56,7 +56,7 @@ class Photos:
         self.prepared = np.stack([resize_and_normalise(load_image(path)) for path in self.paths])
 
     def embed(self, encoder: SimclrEncoder) -> np.ndarray:
-        """Return the embeddings at length 1, float32 ``(n, 512)``."""
+        """Return the embeddings, scaled to length 1, float32 ``(n, 512)``."""
         parts = np.array_split(self.prepared, -(-len(self.prepared) // 128))
         embeddings = np.concatenate([encoder.encode_prepared(part) for part in parts])
         return embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
@@ -65,9 +65,9 @@ class Photos:
 def precision_at_5(
     queries: np.ndarray, labels: np.ndarray, gallery: np.ndarray, gallery_labels: np.ndarray
 ) -> float:
-    """Return how many of each query's 5 nearest share its label, on average over the queries.
+    """Return the share of each query's 5 nearest that have its label, averaged over the queries.
 
-    Where queries and gallery are the same array, a picture is not its own neighbour.
+    Where ``queries`` is ``gallery``, a picture is not its own neighbour.
     """
     similarity = queries @ gallery.T
     if queries is gallery:
@@ -77,7 +77,7 @@ def precision_at_5(
 
 
 def measure(encoder: SimclrEncoder, training: Photos, validation: Photos) -> dict[str, float]:
-    """Return both figures: validation photos among training photos, and among themselves."""
+    """Return precision@5 of the validation photos among training photos and among themselves."""
     queries, gallery = validation.embed(encoder), training.embed(encoder)
     among_training = precision_at_5(queries, validation.labels, gallery, training.labels)
     among_themselves = precision_at_5(queries, validation.labels, queries, validation.labels)
@@ -88,11 +88,10 @@ def measure(encoder: SimclrEncoder, training: Photos, validation: Photos) -> dic
 
 
 def draw(count: int, folder: Path) -> list[Path]:
-    """Return ``count`` drawn products in ``folder``, drawing those that are not there yet."""
+    """Return the paths of ``count`` drawings in ``folder``; they are drawn if any is missing."""
     paths = [folder / f"{number:05}.png" for number in range(count)]
     if all(path.exists() for path in paths):
         return paths
-    sys.path.insert(0, str(Path(__file__).resolve().parent))
     from drawing import drawings
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -102,7 +101,7 @@ def draw(count: int, folder: Path) -> list[Path]:
 
 
 def lineage(stage: str) -> list[str]:
-    """Return the stages that lead to ``stage``, the first one first.
+    """Return the stages that lead to ``stage``, the earliest first.
 
     >>> lineage("mixed")
     ['photos', 'mixed']
@@ -112,7 +111,7 @@ def lineage(stage: str) -> list[str]:
 
 
 def install(stage: str, work: Path) -> None:
-    """Make a stage's weights the compact ones, and put the curve of its lineage beside them."""
+    """Make a stage's weights the compact ones, and save the curve of its lineage beside them."""
     MODELS.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(work / stage / "simclr.safetensors", COMPACT_PATH)
     rows = []
@@ -124,17 +123,17 @@ def install(stage: str, work: Path) -> None:
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    print(f'COMPACT_SHA256 = "{sha256_of(COMPACT_PATH)}"  # to be pinned in simclr.py')
+    print(f'COMPACT_SHA256 = "{sha256_of(COMPACT_PATH)}"  # for simlib/networks/simclr_resnet.py')
 
 
 def main() -> None:
-    """Train one stage and print its figures."""
+    """Train one stage and print its precision."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("stage", choices=STAGES)
     parser.add_argument("--photos", type=Path, required=True, help="holds train/ and validation/")
-    parser.add_argument("--work", type=Path, required=True, help="takes the runs and the drawings")
-    parser.add_argument("--every", type=int, default=10, help="epochs between two measurements")
-    parser.add_argument("--precision", default="bf16", help="bf16, or 32 where that is faster")
+    parser.add_argument("--work", type=Path, required=True, help="folder for runs and drawings")
+    parser.add_argument("--every", type=int, default=10, help="epochs between measurements")
+    parser.add_argument("--precision", default="bf16", help="bf16, or 32 where it is faster")
     parser.add_argument("--install", action="store_true", help="make it the compact weights")
     arguments = parser.parse_args()
 

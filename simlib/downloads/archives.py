@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import gzip
+import io
 import os
 import shutil
 import stat
@@ -24,12 +25,12 @@ MOST_MEMBERS = 500_000
 LARGEST_HEADER = 2**20
 """The longest stretch (in bytes) that is read at once: longer names than that are an attack."""
 
-_A_NAMES_FAULT = {errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EILSEQ,
+NAME_ERRORS = {errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EILSEQ,
                   errno.EINVAL}  # fmt: skip
 
 
 def unpack(archive: str | os.PathLike[str], folder: str | os.PathLike[str]) -> None:
-    """Unpack a ``.tar.gz`` or ``.zip`` into a new folder, whole or not at all.
+    """Unpack a ``.tar.gz`` or ``.zip`` into a new folder, all of it or nothing.
 
     Parameters
     ----------
@@ -85,9 +86,34 @@ def unpack(archive: str | os.PathLike[str], folder: str | os.PathLike[str]) -> N
         raise ValueError(" ".join(str(error).split()) or type(error).__name__) from error
     except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
-        if isinstance(error, OSError) and error.errno in _A_NAMES_FAULT:
+        if isinstance(error, OSError) and error.errno in NAME_ERRORS:
             raise ValueError(f"a name in it can't be used here ({error.strerror})") from error
         raise
+
+
+def require_harmless(folder: Path) -> None:
+    """Raise a ValueError unless a folder that another unpacked holds only files, not too many.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> (folder / "link.jpg").symlink_to("/etc/passwd")
+    >>> require_harmless(folder)
+    Traceback (most recent call last):
+    ValueError: 'link.jpg' is neither a file nor a folder
+    """
+    count = size = 0
+    for path in folder.rglob("*"):
+        status = path.lstat()
+        count, size = count + 1, size + status.st_size
+        if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+            name = path.relative_to(folder).as_posix()
+            raise ValueError(f"{name!r} is neither a file nor a folder")
+        if count > MOST_MEMBERS:
+            raise ValueError(f"it has more than {MOST_MEMBERS:,} members")
+        if size > LARGEST_CONTENT:
+            raise ValueError(f"it unpacks to more than {LARGEST_CONTENT:,} bytes")
 
 
 def _inside(folder: Path, name: str) -> Path:
@@ -140,19 +166,22 @@ def _of_tar(archive: Path) -> Iterator[tuple[str, int, IO[bytes] | None]]:
             pass
 
 
-class _Guarded:
+class _Guarded(io.BufferedIOBase):
     """A file of which nobody can read much at once."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: io.BufferedIOBase) -> None:
         self._file = file
-        self.tell, self.close = file.tell, file.close
 
-    def read(self, size: int = -1) -> bytes:
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        size = -1 if size is None else size
         if not 0 <= size <= LARGEST_HEADER:
             raise ValueError(f"it has a header of {size:,} bytes")
         return self._file.read(size)
 
-    def seek(self, place: int, whence: int = os.SEEK_SET) -> int:
+    def seek(self, place: int, whence: int = os.SEEK_SET, /) -> int:
         if whence == os.SEEK_SET and place > LARGEST_CONTENT + 2 * MOST_MEMBERS * 512:
             raise ValueError(f"it unpacks to more than {LARGEST_CONTENT:,} bytes")
         return self._file.seek(place, whence)

@@ -12,18 +12,18 @@ import hashlib
 import os
 import shutil
 import socket
-import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from simlib.downloads.archives import unpack
+from simlib.extras import needs_extra
 from simlib.home import home_folder
 from simlib.listing import is_image_name
 from simlib.progress import progress_bar
+from simlib.storage.locks import exclusive
 
 CONNECT_SECONDS = 4
 """After so many seconds without a connection there is no network."""
@@ -80,7 +80,7 @@ def fetch_archive(url: str, name: str, title: str, instead: str, pictures: int =
     folder = home_folder() / name
     if folder.is_dir():
         return folder
-    with only_here(folder, title):
+    with exclusive(folder, title):
         if folder.is_dir():  # another process was here while we waited
             return folder
         archive, content = home_folder() / f"{name}.archive", home_folder() / f"{name}.unpacking"
@@ -148,7 +148,7 @@ def fetch_file(
     """
     if path.exists():
         return path
-    with only_here(path, title):
+    with exclusive(path, title):
         if not path.exists():
             _fetch(url, path, title, instead, digest, dict(headers or {}))
     return path
@@ -166,7 +166,8 @@ def require_network(url: str) -> None:
     Traceback (most recent call last):
     ConnectionError: no connection to 127.0.0.1: ...
     """
-    from requests.utils import get_environ_proxies, select_proxy
+    with needs_extra("downloads", "A download"):
+        from requests.utils import get_environ_proxies, select_proxy
 
     server = urlsplit(url)
     proxy = select_proxy(url, get_environ_proxies(url))
@@ -191,32 +192,23 @@ def require_network(url: str) -> None:
         raise ConnectionError(f"no connection to {server.hostname}: {outcome[0]}")
 
 
-@contextmanager
-def only_here(path: Path, title: str) -> Iterator[None]:
-    """Let one process at a time work on ``path``; others wait, having said so."""
-    from filelock import FileLock, Timeout
+def require_answer(url: str) -> None:
+    """Raise an OSError unless the server of ``url`` can be reached and answers, whatever it says.
 
-    key = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
-    lock_path = home_folder() / "locks" / f"{path.name[:60]}-{key}.lock"
+    Examples
+    --------
+    >>> require_answer("http://127.0.0.1:9/")
+    Traceback (most recent call last):
+    ConnectionError: no connection to 127.0.0.1: ...
+    """
+    import requests
+
+    require_network(url)
+    timeouts = (CONNECT_SECONDS, SILENCE_SECONDS)
     try:
-        for folder in (lock_path.parent, path.parent):
-            folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(lock_path)
-        try:
-            lock.acquire(timeout=1)
-        except Timeout:
-            print(f"{title} is being downloaded by another process; waiting.", file=sys.stderr)
-            lock.acquire()
-    except OSError as error:
-        raise OSError(
-            error.errno,
-            f"{title} can't be stored in {home_folder()} ({error.strerror or error}); the "
-            "environment variable SIMLIB_HOME names another folder",
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
+        requests.head(url, timeout=timeouts).close()
+    except requests.RequestException as error:
+        raise ConnectionError(_why(error)) from error
 
 
 def in_a_line(error: object) -> str:
@@ -236,7 +228,8 @@ class _NoRoom(OSError):
 def _fetch(
     url: str, path: Path, title: str, instead: str, digest: str | None, headers: dict[str, str]
 ) -> None:
-    from requests import HTTPError
+    with needs_extra("downloads", title):
+        from requests import HTTPError
 
     part = Path(f"{path}.part")
     begun, failures = False, 0

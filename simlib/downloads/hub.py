@@ -13,16 +13,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from simlib.downloads.http import fetch_file, in_a_line, only_here, require_network
+from simlib.downloads.http import fetch_file, in_a_line, require_network
+from simlib.downloads.model_folder import is_model_file
+from simlib.extras import MissingExtraError
 from simlib.home import home_folder
+from simlib.storage.locks import exclusive
 
 INSTEAD = "Or use weights='compact', which works offline."
 ANSWER_SECONDS = 5
-WEIGHTS = (".safetensors", ".bin")
-"""In the order of preference: the second kind is a pickle, and read where the first is missing."""
-
-KINDS = (*WEIGHTS, ".json", ".txt", ".model")
-"""The suffixes of what a model consists of; never code."""
 
 
 class _HubFile(NamedTuple):
@@ -63,7 +61,8 @@ def hub_file(repo_id: str, filename: str) -> Path:
 def hub_folder(repo_id: str) -> Path:
     """Return a folder with the model of a repository on the hub, downloading it at the first call.
 
-    Taken are weights (safetensors, or pickles where there are none), settings and vocabularies.
+    Only weights that are safetensors, settings and vocabularies are fetched, never a pickle or a
+    program (:func:`simlib.downloads.model_folder.is_model_file`).
 
     Raises
     ------
@@ -82,12 +81,28 @@ def hub_folder(repo_id: str) -> Path:
     folder = home_folder() / "models" / _one_name(repo_id)
     if folder.is_dir():
         return folder
-    with only_here(folder, _title(repo_id)):
+    with exclusive(folder, _title(repo_id)):
         if not folder.is_dir():
             unfinished = folder.with_name(f"{folder.name}.unfinished")
             _fetch(repo_id, unfinished, _is_part_of_a_model)
             os.replace(unfinished, folder)
     return folder
+
+
+def cached_folder(repo_id: str) -> Path | None:
+    """Return where the hub's own cache holds a repository, perhaps in part, or None.
+
+    Examples
+    --------
+    >>> cached_folder("nobody/nothing") is None
+    True
+    """
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(repo_id, local_files_only=True))
+    except (OSError, ValueError):  # not there, or no name for a repository
+        return None
 
 
 def _one_name(repo_id: str) -> str:
@@ -99,7 +114,8 @@ def _title(repo_id: str) -> str:
 
 
 def _is_part_of_a_model(name: str) -> bool:
-    return name.endswith(KINDS) and not name.startswith(("onnx/", "openvino/"))
+    folder, _, file = name.rpartition("/")
+    return is_model_file(file) and not folder.startswith((".", "onnx", "openvino"))
 
 
 def _fetch(repo_id: str, folder: Path, is_wanted: Callable[[str], bool]) -> None:
@@ -107,7 +123,7 @@ def _fetch(repo_id: str, folder: Path, is_wanted: Callable[[str], bool]) -> None
     from huggingface_hub.utils import build_hf_headers
 
     commit, files = _listed(repo_id)
-    files = [file for file in files if is_wanted(file.name) and _is_best_kind(file, files)]
+    files = [file for file in files if is_wanted(file.name)]
     if not files:
         raise ConnectionError(f"{_missing(repo_id)} (it has no such file). {INSTEAD}")
     note = folder / "commit"
@@ -122,14 +138,7 @@ def _fetch(repo_id: str, folder: Path, is_wanted: Callable[[str], bool]) -> None
         )  # fmt: skip
 
 
-def _is_best_kind(file: _HubFile, files: list[_HubFile]) -> bool:
-    """Return whether these weights don't stand beside safer ones in the same folder."""
-    folder = file.name.rpartition("/")[0]
-    beside = [other.name for other in files if other.name.rpartition("/")[0] == folder]
-    return not (file.name.endswith(".bin") and any(name.endswith(WEIGHTS[0]) for name in beside))
-
-
-def _listed(repo_id: str) -> tuple[str, list[_HubFile]]:
+def _listed(repo_id: str) -> tuple[str | None, list[_HubFile]]:
     """Return the newest commit of a repository and its files."""
     from huggingface_hub import HfApi, constants, hf_hub_url
 
@@ -140,6 +149,8 @@ def _listed(repo_id: str) -> tuple[str, list[_HubFile]]:
             require_network(endpoint)
             api = HfApi(endpoint=endpoint)
             info = api.model_info(repo_id, files_metadata=True, timeout=ANSWER_SECONDS)
+        except MissingExtraError:
+            raise
         except Exception as error:  # whatever its HTTP client raises, which differs by version
             reason = f"{type(error).__name__}: {in_a_line(error)}"
         else:

@@ -1,33 +1,36 @@
-"""Catalogues from Kaggle, by its own client kagglehub, which keeps up with Kaggle's ways.
+"""Catalogues from Kaggle, by its own client kagglehub.
 
-kagglehub shows progress, resumes, and checks the hash that Kaggle sends. What it leaves open is
-added here: its requests wait for ever where a network goes silent, it unpacks whatever comes, and
-it asks the network also for what it has.
+kagglehub shows progress, resumes, checks the hash that Kaggle sends and marks what is complete.
+Around its one public call: nothing is asked where the data set is here already, a network that is
+not there is noticed within seconds, and what was unpacked is checked before it is used.
 """
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
+import tarfile
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 
-from simlib.downloads.archives import unpack
-from simlib.downloads.http import (
-    CONNECT_SECONDS,
-    SILENCE_SECONDS,
-    in_a_line,
-    only_here,
-    require_network,
-)
+from simlib.downloads.archives import NAME_ERRORS, require_harmless
+from simlib.downloads.http import in_a_line, require_answer
+from simlib.extras import MissingExtraError, needs_extra
 from simlib.home import home_folder
+from simlib.storage.locks import exclusive
 
 TOKEN_STEPS = (
     "Kaggle wants to know who asks: (1) sign in at https://www.kaggle.com and open "
     "https://www.kaggle.com/settings/api, (2) choose “Generate New Token” and save it as the file "
     "~/.kaggle/access_token, or in the environment variable KAGGLE_API_TOKEN, (3) try again."
 )
+DAMAGED = (ValueError, EOFError, RuntimeError, tarfile.TarError, zipfile.BadZipFile,
+           zlib.error)  # fmt: skip
+CANNOT_STORE = {errno.ENOSPC, errno.EROFS, errno.EACCES}
 
 
 def fetch_kaggle(dataset: str, title: str, instead: str) -> Path:
@@ -43,15 +46,15 @@ def fetch_kaggle(dataset: str, title: str, instead: str) -> Path:
     Returns
     -------
     pathlib.Path
-        The folder of the newest version that is whole here; kagglehub's cache, which lies in
+        The folder of the newest version that is complete here; kagglehub's cache, which lies in
         ``SIMLIB_HOME`` unless ``KAGGLEHUB_CACHE`` names another place.
 
     Raises
     ------
     ConnectionError
-        If it can't be had; where Kaggle asks for a token, with the steps to get one.
+        If it can't be downloaded; where Kaggle asks for a token, with the steps to get one.
     ValueError
-        If what came is damaged or could do harm (see :func:`simlib.downloads.archives.unpack`).
+        If what came is damaged, too large, or more than files and folders.
 
     Examples
     --------
@@ -65,19 +68,31 @@ def fetch_kaggle(dataset: str, title: str, instead: str) -> Path:
     usual = Path.home() / ".cache" / "kagglehub"
     cache = Path(os.environ.get("KAGGLEHUB_CACHE") or home_folder() / "kaggle")
     for folder in (cache, usual):
-        if (whole := _newest_whole(folder / "datasets" / dataset)) is not None:
-            return whole
-    with only_here(cache / dataset.replace("/", "--"), title):
-        if (whole := _newest_whole(cache / "datasets" / dataset)) is not None:
-            return whole
+        if (complete := _newest_complete(folder / "datasets" / dataset)) is not None:
+            return complete
+    here = cache / "datasets" / dataset
+    with exclusive(here, title):
+        if (complete := _newest_complete(here)) is not None:
+            return complete
         try:
-            with _careful_client(cache) as (client, endpoint):
-                if endpoint is not None:
-                    require_network(endpoint)
-                return Path(client.dataset_download(dataset))
+            with _kagglehub_cache(cache):
+                folder = _download(dataset)
+            require_harmless(folder)
+        except MissingExtraError:
+            raise
         except Exception as error:  # what its HTTP client raises, and types of its own
-            arrived = list((cache / "datasets" / dataset).glob("*.archive"))
-            if isinstance(error, ValueError) and not isinstance(error, OSError):
+            _remove_what_is_unpacked(here)
+            arrived = list(here.glob("*.archive"))
+            system = error.errno if isinstance(error, OSError) else None
+            if system in CANNOT_STORE:
+                raise OSError(
+                    system,
+                    f"{title} can't be stored in {here} ({os.strerror(system)}); make room, or "
+                    f"name another folder with SIMLIB_HOME. {instead}",
+                ) from error
+            if system in NAME_ERRORS or (
+                isinstance(error, DAMAGED) and not isinstance(error, OSError)
+            ):
                 for archive in arrived:
                     archive.unlink()  # the next call begins anew
                 raise ValueError(
@@ -93,9 +108,20 @@ def fetch_kaggle(dataset: str, title: str, instead: str) -> Path:
                 f"{title} could not be downloaded from Kaggle ({in_a_line(error)}). {steps} "
                 f"{instead}"
             ) from error
+        return folder
 
 
-def _newest_whole(folder: Path) -> Path | None:
+def _download(dataset: str) -> Path:
+    with needs_extra("downloads", "A download from Kaggle"):
+        import kagglehub
+        from kagglesdk.kaggle_env import get_endpoint, get_env, is_in_kaggle_notebook
+
+    if not is_in_kaggle_notebook():  # on Kaggle's own computers the data are mounted
+        require_answer(get_endpoint(get_env()))
+    return Path(kagglehub.dataset_download(dataset))
+
+
+def _newest_complete(folder: Path) -> Path | None:
     """Return the newest version that kagglehub marked as complete."""
     versions = [int(marker.stem) for marker in folder.glob("*.complete") if marker.stem.isdecimal()]
     for version in sorted(versions, reverse=True):
@@ -104,61 +130,21 @@ def _newest_whole(folder: Path) -> Path | None:
     return None
 
 
-@contextmanager
-def _careful_client(cache: Path) -> Iterator[tuple[ModuleType, str | None]]:
-    """Give kagglehub, with time-outs and our way to unpack, and the address that it will ask.
-
-    On Kaggle's own computers it asks none: there the data are mounted.
-    """
-    import kagglehub
-    from kagglehub import http_resolver
-    from kagglesdk.kaggle_env import get_endpoint, get_env, is_in_kaggle_notebook
-    from kagglesdk.kaggle_http_client import KaggleHttpClient
-    from requests.adapters import HTTPAdapter
-
-    class Impatient(HTTPAdapter):
-        def send(self, request, stream=False, timeout=None, **options):
-            timeout = timeout or (CONNECT_SECONDS, SILENCE_SECONDS)
-            return super().send(request, stream, timeout, **options)
-
-    begin = getattr(KaggleHttpClient, "_init_session", None)
-
-    def begin_with_timeouts(client):
-        begin(client)
-        for scheme in ("http://", "https://"):
-            client._session.mount(scheme, Impatient())
-
-    with (
-        _replaced(KaggleHttpClient, "_init_session", begin_with_timeouts),
-        _replaced(http_resolver, "_extract_archive", unpack),
-        _environment(KAGGLEHUB_CACHE=str(cache)),
-    ):
-        yield kagglehub, None if is_in_kaggle_notebook() else get_endpoint(get_env())
+def _remove_what_is_unpacked(folder: Path) -> None:
+    """Remove the versions of a data set, none of which was found good, and their marks."""
+    shutil.rmtree(folder / "versions", ignore_errors=True)
+    for marker in folder.glob("*.complete"):
+        marker.unlink()
 
 
 @contextmanager
-def _replaced(owner: object, name: str, value: object) -> Iterator[None]:
-    """Replace what kagglehub has under this name; a version that has no such thing goes without."""
-    if not hasattr(owner, name):
-        yield
-        return
-    before = getattr(owner, name)
-    setattr(owner, name, value)
+def _kagglehub_cache(folder: Path) -> Iterator[None]:
+    before = os.environ.get("KAGGLEHUB_CACHE")
+    os.environ["KAGGLEHUB_CACHE"] = str(folder)
     try:
         yield
     finally:
-        setattr(owner, name, before)
-
-
-@contextmanager
-def _environment(**variables: str) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        if before is None:
+            del os.environ["KAGGLEHUB_CACHE"]
+        else:
+            os.environ["KAGGLEHUB_CACHE"] = before

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 
 from simlib.encoders.base import Encoder
+from simlib.extras import needs_extra
 
 __all__ = ["load_encoder"]
 
@@ -14,9 +15,6 @@ _CLASS_OF = {
     "simclr": ("simclr", "SimclrEncoder"),
     "clip": ("clip", "ClipEncoder"),
 }
-
-_PACKAGE_OF = {"pl_bolts": "lightning-bolts", "PIL": "pillow", "sklearn": "scikit-learn"}
-"""The packages whose name is not that of their module."""
 
 
 def load_encoder(
@@ -61,13 +59,6 @@ def load_encoder(
     if name not in _CLASS_OF:
         raise ValueError(f"There is no encoder {name!r}; choose one of {sorted(_CLASS_OF)}.")
     module, class_name = _CLASS_OF[name]
-    try:
+    with needs_extra(name, f"The encoder {name!r}"):
         encoder_class = getattr(import_module(f"simlib.encoders.{module}"), class_name)
         return encoder_class(weights=weights, device=device, **options)
-    except ModuleNotFoundError as error:
-        missing = (error.name or "").partition(".")[0]
-        package = _PACKAGE_OF.get(missing, missing.replace("_", "-"))
-        raise ImportError(
-            f"The encoder {name!r} needs the package {package}, which is not installed. "
-            f"Run: python -m pip install {package}"
-        ) from error

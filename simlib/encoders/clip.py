@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from simlib.downloads.hub import hub_folder
+from simlib.downloads.hub import cached_folder, hub_folder
+from simlib.downloads.model_folder import require_safe_model
 from simlib.encoders.base import TextEncoder, WeightedEncoder
 from simlib.networks import clip_compact, efficientnet_lite0
 from simlib.networks.clip_compact import RECIPE, compact_folder, quiet_transformers
@@ -209,27 +210,58 @@ class ClipEncoder(WeightedEncoder, TextEncoder):
 def open_model(name: str, device: str):
     """Return the model of a name or folder as sentence-transformers opens it.
 
-    It is downloaded when it isn't on this computer (:func:`simlib.downloads.hub.hub_folder`).
+    It is downloaded when it isn't on this computer (:func:`simlib.downloads.hub.hub_folder`). No
+    folder is opened that could run code (:mod:`simlib.downloads.model_folder`).
+
+    Raises
+    ------
+    ValueError
+        If the folder could run code, or is no model that can be opened.
     """
     path = Path(name).expanduser()
     if path.is_dir():
-        return _opened(path, device)
+        return _open_foreign(path, device)
     if path.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1 or "\\" in name:
         raise FileNotFoundError(
             f"There is no model folder {name}. Expected is 'compact', 'published', the name of a "
             "model on the Hugging Face hub, or a folder that SentenceTransformer.save() made."
         )
-    with suppress(OSError, ValueError):
-        return _opened(name, device)  # which the hub's own cache holds already
-    return _opened(hub_folder(name if "/" in name else f"sentence-transformers/{name}"), device)
+    repo_id = name if "/" in name else f"sentence-transformers/{name}"
+    cached = cached_folder(repo_id)
+    if cached is not None:
+        with suppress(ValueError):  # incomplete, or with more in it than simlib would fetch
+            return _open_foreign(cached, device)
+    return _open_foreign(hub_folder(repo_id), device)
 
 
-def _opened(name: str | Path, device: str):
+def _open_foreign(folder: Path, device: str):
+    """Open a model of others; whatever is wrong with it is a ValueError."""
+    require_safe_model(folder)
+    try:
+        # Arguments of ours come before those in the folder's settings.
+        return _opened(folder, device, {"use_safetensors": True, "weights_only": True})
+    except (ImportError, MemoryError):
+        raise
+    except Exception as error:  # of three libraries, whose errors are of all kinds
+        reason = " ".join(str(error).split())[:400] or type(error).__name__
+        raise ValueError(
+            f"The model folder {folder} can't be opened ({reason}). It must be as "
+            "SentenceTransformer.save() writes it, with its weights as safetensors."
+        ) from error
+
+
+def _opened(folder: Path, device: str, model_kwargs: dict | None = None):
     from sentence_transformers import SentenceTransformer
     from torch.nn import Softmax
 
     with quiet_transformers():
-        model = SentenceTransformer(str(name), device=device, local_files_only=True)
+        model = SentenceTransformer(
+            str(folder),
+            device=device,
+            local_files_only=True,
+            trust_remote_code=False,
+            model_kwargs=model_kwargs,
+        )
     for module in model.modules():
         if isinstance(module, Softmax):
             module.dim = -1  # which a saved Dense can't say; left open, torch warns

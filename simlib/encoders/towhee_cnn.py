@@ -12,7 +12,7 @@ import functools
 import os
 import warnings
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -23,7 +23,10 @@ from simlib.images import ImageError, load_image
 from simlib.networks import efficientnet_lite0, inference
 from simlib.networks.device import choose_device
 
-__all__ = ["TowheeEncoder", "image_embedding_pipeline"]
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["Classifier", "TowheeEncoder", "image_embedding_pipeline"]
 
 PIPELINE, BATCH_PIPELINE = "image-embedding", "image-embedding-batch"
 RESNET50 = ("timm/resnet50.a1_in1k", "model.safetensors")
@@ -36,6 +39,25 @@ class Network(NamedTuple):
     features: inference.Network
     dim: int
     recipe: str
+
+
+class Classifier(NamedTuple):
+    """A classifier with its last layer, which an encoder does without.
+
+    Attributes
+    ----------
+    network : torch.nn.Module
+        timm's, on the CPU, in evaluation mode: float32 ``(n, 3, height, width)`` to logits
+        ``(n, 1000)``. ``forward_features`` and ``forward_head`` give what comes before.
+    prepare : callable
+        Returns the network's input for one RGB picture, float32 ``(3, height, width)``.
+    class_names : list of str
+        The 1,000 ImageNet classes in the order of the logits.
+    """
+
+    network: torch.nn.Module
+    prepare: Callable[[Image.Image], np.ndarray]
+    class_names: list[str]
 
 
 @functools.lru_cache(maxsize=2)
@@ -59,16 +81,10 @@ def load_network(
 
 
 def _published_resnet50(device: str, precision: str, backend: str | None) -> Network:
-    import timm
-    from safetensors.torch import load_file
-    from timm.data import create_transform, resolve_model_data_config
-
     from simlib.storage.hashing import sha256_of
 
-    path = hub_file(*RESNET50)
-    network: Any = timm.create_model("resnet50", pretrained=False)  # has more than any Module
-    network.load_state_dict(load_file(path))
-    transform = create_transform(**resolve_model_data_config(network), is_training=False)
+    network: Any  # has more than any Module
+    network, transform, path = _open_resnet50()
     network.reset_classifier(0)  # from now on it ends with the pooled features
 
     def prepare(image: Image.Image) -> np.ndarray:
@@ -85,6 +101,19 @@ def _published_resnet50(device: str, precision: str, backend: str | None) -> Net
         backend,
     )
     return Network(prepare, features, network.num_features, recipe)
+
+
+def _open_resnet50():
+    """Return timm's ResNet-50, the transform that prepares pictures, and the file of weights."""
+    import timm
+    from safetensors.torch import load_file
+    from timm.data import create_transform, resolve_model_data_config
+
+    path = hub_file(*RESNET50)
+    network = timm.create_model("resnet50", pretrained=False)
+    network.load_state_dict(load_file(path))
+    transform = create_transform(**resolve_model_data_config(network), is_training=False)
+    return network.eval(), transform, path
 
 
 @functools.cache
@@ -253,6 +282,7 @@ class TowheeEncoder(WeightedEncoder):
         backend: str | None = None,
     ) -> None:
         self._options = (weights, choose_device(device), precision, backend)
+        self._weights = weights
         self._network = load_network(*self._options)
         self.dim = self._network.dim
         self.backend = self._network.features.backend
@@ -293,3 +323,18 @@ class TowheeEncoder(WeightedEncoder):
                 "Run Python without -O to see the reason."
             )
         return answer[0]  # (n, dim)
+
+    def classifier(self) -> Classifier:
+        """Return the classifier that this encoder is cut from: its network and its class names.
+
+        Examples
+        --------
+        >>> network, prepare, class_names = TowheeEncoder().classifier()
+        >>> prepare(Image.new("RGB", (300, 200), "white")).shape, class_names[0]
+        ((3, 224, 224), 'tench, Tinca tinca')
+        """
+        names = efficientnet_lite0.class_names()
+        if self._weights == "compact":
+            return Classifier(efficientnet_lite0.build(), efficientnet_lite0.prepare, names)
+        network, transform, _ = _open_resnet50()
+        return Classifier(network, lambda image: transform(image).numpy(), names)

@@ -17,7 +17,6 @@ from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any, NamedTuple
 
-import ipywidgets as widgets
 import pandas as pd
 
 from simlib.encoders.base import Encoder
@@ -30,8 +29,12 @@ from simlib.explorer.state import (
     shortened,
 )
 from simlib.explorer.thumbnails import Thumbnails, data_uri, jpeg
+from simlib.extras import needs_extra
 from simlib.images import ImageError, load_image
 from simlib.listing import survey
+
+with needs_extra("explorer", "The explorer"):
+    import ipywidgets as widgets
 
 PAGE = 24
 """Pictures on one page of the catalogue."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from simlib.milvus.connection import LITE_INDEXES, Connection, MilvusRefusal
+from simlib.milvus import lite
+from simlib.milvus.connection import Connection, MilvusRefusal
 from simlib.milvus.rows import FINGERPRINT, LABEL, LONGEST_TEXT, NAME
 from simlib.progress import progress_bar
 
@@ -30,11 +31,15 @@ class Collection:
     metric: str
     fields: dict[str, str]  # the label's and those for filters → VARCHAR, INT64, DOUBLE or BOOL
 
+    def __str__(self) -> str:
+        fields = ", ".join(f"{field} ({kind})" for field, kind in self.fields.items())
+        return f"{self.dim} values from {self.column!r} by {self.metric} with {fields}"
+
 
 def checked_name(name: object) -> str:
     if not isinstance(name, str) or not NAME.fullmatch(name):
         raise ValueError(
-            f"{name!r} can't be the name of a collection in Milvus: letters a to z, digits and "
+            f"{name!r} cannot be the name of a collection in Milvus: letters a to z, digits and "
             "underscores, no digit first, 255 at most. Choose another: name=..."
         )
     return name
@@ -52,20 +57,28 @@ def open_collection(
         raise ValueError(f"metric={wanted.metric!r} is unknown; choose one of {list(SCORES)}.")
     connection = Connection(uri)
     try:
-        if connection.is_file and index not in LITE_INDEXES:
-            raise ValueError(
-                f"Milvus Lite has no index {index!r}; it has {', '.join(LITE_INDEXES)}. A server "
-                "has more: uri='http://...'."
-            )
+        if connection.file:
+            if index not in lite.INDEXES:
+                raise ValueError(
+                    f"Milvus Lite has no index {index!r}; it has {', '.join(lite.INDEXES)}. A "
+                    "server has more: uri='http://...'."
+                )
+            lite.set_aside(connection.file, wanted.name)
         if connection.call("has_collection", wanted.name):
             found = describe(connection, wanted.name)
             _refuse_other(connection, found, wanted)
             _drop_other_index(connection, wanted, index, options)
         else:
             _create(connection, wanted)
-        if not connection.is_file:  # a server loads only what has an index
+        if not connection.file:  # a server loads only what has an index
             make_index(connection, wanted, rows, index, options)
-        load(connection, wanted)  # and neither answers before
+        try:
+            load(connection, wanted)  # and neither answers before
+        except MilvusRefusal:
+            if not connection.file:
+                raise
+            _drop_index(connection, wanted)  # its file is damaged; the rows are not
+            load(connection, wanted)
     except BaseException:
         connection.close()
         raise
@@ -85,7 +98,7 @@ def _create(connection: Connection, wanted: Collection) -> None:
 
 
 def describe(connection: Connection, name: str) -> Collection:
-    """What a collection is; a ValueError if simlib did not make it."""
+    """Return what a collection is; a ValueError if simlib did not make it."""
     described = connection.call("describe_collection", name)["fields"]
     kinds = {field["name"]: field["type"].name for field in described}
     vectors = [field for field in described if field["type"].name == "FLOAT_VECTOR"]
@@ -109,37 +122,30 @@ def described_index(connection: Connection, name: str, column: str) -> dict:
 
 
 def _refuse_other(connection: Connection, found: Collection, wanted: Collection) -> None:
-    other = None
-    if (found.column, found.dim) != (wanted.column, wanted.dim):
-        other = (
-            f"embeddings of {found.dim} values from {found.column!r}, not of {wanted.dim} from "
-            f"{wanted.column!r}"
-        )
-    elif found.metric not in ("", wanted.metric):
-        other = f"an index for the metric {found.metric}, not {wanted.metric}"
-    elif found.fields != wanted.fields:
-        theirs, ours = (
-            ", ".join(f"{k} ({v})" for k, v in one.fields.items()) for one in (found, wanted)
-        )
-        other = f"the columns {theirs}, not {ours}"
-    if other:
+    found = replace(found, metric=found.metric or wanted.metric)  # none while there is no index
+    if found != wanted:
         raise ValueError(
-            f"The collection {wanted.name!r} in {connection.uri} holds {other}. Choose another "
-            f"name=..., or remove it: simlib.open_index({connection.uri!r}, {wanted.name!r}).drop()"
+            f"The collection {wanted.name!r} in {connection.uri} holds {found}, not {wanted}. "
+            f"Choose another name=..., or remove it: simlib.open_index({connection.uri!r}, "
+            f"{wanted.name!r}).drop()"
         )
 
 
 def _drop_other_index(
     connection: Connection, wanted: Collection, index: str, options: Mapping[str, object] | None
 ) -> None:
-    """Drop an index of another kind than is wanted; the rows stay."""
+    """Drop an index of another kind; the rows stay."""
     built = described_index(connection, wanted.name, wanted.column)
     same = built.get("index_type") == index and all(
         str(built.get(option)) == str(value) for option, value in (options or {}).items()
     )
     if built and not same:
-        connection.call("release_collection", wanted.name)
-        connection.call("drop_index", wanted.name, wanted.column)
+        _drop_index(connection, wanted)
+
+
+def _drop_index(connection: Connection, wanted: Collection) -> None:
+    connection.call("release_collection", wanted.name)
+    connection.call("drop_index", wanted.name, wanted.column)
 
 
 def make_index(
@@ -155,9 +161,9 @@ def make_index(
         return
     details = _usual_options(index, wanted.dim, rows) | dict(options or {})
     parameters = MilvusClient.prepare_index_params()
-    # pymilvus 3.0 sends options one by one, Milvus Lite 3.2 knows them only under this name and
-    # would pass over them in silence.
-    sent = {"params": details} if connection.is_file else details
+    # pymilvus 3.0 sends options one by one; Milvus Lite 3.2 reads them only under this name, and
+    # would ignore them in silence.
+    sent = {"params": details} if connection.file else details
     parameters.add_index(
         wanted.column,
         index_name=wanted.column,
@@ -169,11 +175,11 @@ def make_index(
         # Milvus Lite builds it in this very call, which takes its time.
         connection.call("create_index", wanted.name, parameters, timeout=None, sync=False)
     except MilvusRefusal as refusal:
-        raise ValueError(f"The index {index!r} with {details} can't be built. {refusal}") from None
+        raise ValueError(f"The index {index!r} with {details} cannot be built. {refusal}") from None
 
 
 def _usual_options(index: str, dim: int, rows: int) -> dict[str, int]:
-    """What an index is built with unless the user says otherwise; the names are Milvus' own."""
+    """Return the options of an index that the user has not set; the names are Milvus' own."""
     if index.startswith("HNSW"):
         return {"M": 16, "efConstruction": 200}
     if not index.startswith("IVF"):
@@ -191,8 +197,8 @@ def load(connection: Connection, wanted: Collection) -> None:
 
 
 def wait_for_index(connection: Connection, wanted: Collection, progress: bool) -> None:
-    """Return when all rows are indexed; a TimeoutError if that does not come any nearer."""
-    last, since = None, time.monotonic()
+    """Return once all rows are indexed; a TimeoutError if that makes no progress."""
+    since = time.monotonic()
     with progress_bar("index", " rows", show=progress) as bar:
         while True:
             state = described_index(connection, wanted.name, wanted.column)
@@ -200,13 +206,13 @@ def wait_for_index(connection: Connection, wanted: Collection, progress: bool) -
                 raise RuntimeError(
                     f"Milvus could not build the index: {state.get('index_state_fail_reason')}."
                 )
+            if state.get("indexed_rows", 0) != bar.n:
+                since = time.monotonic()
             bar.total, bar.n = state.get("total_rows", 0), state.get("indexed_rows", 0)
             bar.refresh()
             if state.get("pending_index_rows", 0) <= 0:
                 return
-            if bar.n != last:
-                last, since = bar.n, time.monotonic()
-            elif time.monotonic() - since > STALL_SECONDS:
+            if time.monotonic() - since > STALL_SECONDS:
                 raise TimeoutError(
                     f"The index of {wanted.name!r} has stood at {bar.n:,} of {bar.total:,} rows "
                     f"for {STALL_SECONDS // 60} minutes. The rows are safe; the same call waits on."

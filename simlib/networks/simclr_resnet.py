@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from simlib.data_files import data_folder, restore_hint
 from simlib.storage.hashing import sha256_of
 
 SIDE = 64
 MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)  # of ImageNet, channels R, G, B
 STD = np.array([0.229, 0.224, 0.225], dtype=np.float32)
 PREPROCESSING = "resize 64 × 64 bilinear, (x - mean) / std of ImageNet"
-COMPACT_PATH = Path(__file__).resolve().parents[2] / "data/models/simclr_resnet18_64.safetensors"
+COMPACT_PATH = data_folder() / "models" / "simclr_resnet18_64.safetensors"
 COMPACT_SHA256 = "58f0cc21d2ea37ac189724dacbd19b56d7a85f2cb6bc4356881b5d58259ac9d0"
 
 
@@ -83,7 +84,7 @@ def own_network(path: Path):
         raise FileNotFoundError(
             f"There are no SimCLR weights at {path}. "
             + (
-                "They lie in simlib's repository: install it from a clone (pip install -e .)."
+                restore_hint()
                 if path == COMPACT_PATH
                 else "Expected is 'compact', 'published', or the path that train() returned."
             )
@@ -92,7 +93,7 @@ def own_network(path: Path):
     if path == COMPACT_PATH and sha256 != COMPACT_SHA256:
         raise ValueError(
             f"The SimCLR weights {path} are damaged or were changed: their SHA-256 is {sha256}, "
-            f"expected {COMPACT_SHA256}. Restore them with: git checkout -- {path}"
+            f"expected {COMPACT_SHA256}. {restore_hint()}"
         )
     parts, settings = read_parts(path)
     network = build(settings["arch"])

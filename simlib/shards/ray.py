@@ -1,7 +1,7 @@
-"""The tasks of :func:`simlib.embed_folder` on Ray: it distributes them and tries lost ones again.
+"""The tasks of :func:`simlib.embed_folder` on Ray, which distributes them and retries lost ones.
 
-What is done and what is missing is not Ray's to know: a shard that has its name in the folder is
-done, and any process may go on from there.
+Ray does not decide what is done and what is missing: a shard that has its name in the folder is
+done, and any process may continue from there.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from typing import Any
 
 from simlib.encoders import load_encoder
 from simlib.encoders.base import Encoder
-from simlib.shards.files import Entry, MadeBy
+from simlib.extras import needs_extra
+from simlib.shards.files import MadeBy, Shard
 from simlib.shards.make import Task, make_shard
 
 _built: dict[str, Encoder] = {}
@@ -20,79 +22,59 @@ _built: dict[str, Encoder] = {}
 
 
 class RayEngine:
-    """Makes shards in Ray's workers, one shard a task.
-
-    Parameters
-    ----------
-    encoder : str or function
-        The name of an encoder, or a function without arguments that makes one.
-    address : str, optional
-        Of a cluster; see :func:`simlib.embed_folder`.
-    options : dict, optional
-        For ``ray.remote``: what a task needs and how often it is tried again.
-    """
+    """Makes shards in Ray's workers, one shard a task; see :func:`simlib.embed_folder`."""
 
     def __init__(
         self,
-        encoder: str | Callable[[], Encoder],
+        encoder: Encoder | str | Callable[[], Encoder],
         address: str | None = None,
-        options: dict | None = None,
+        options: dict[str, Any] | None = None,
     ) -> None:
         if isinstance(encoder, Encoder) or not (isinstance(encoder, str) or callable(encoder)):
             raise TypeError(
-                f"Ray's workers make their encoders themselves, so {encoder!r} can't be sent to "
+                f"Ray's workers make their encoders themselves, so {encoder!r} cannot be sent to "
                 "them. Give its name, such as 'towhee', or a function that makes it, such as "
                 "functools.partial(simlib.load_encoder, 'towhee', weights='published')."
             )
-        # Asks the network, once a process, unless told not to before it is imported.
+        # Sends usage statistics, unless told not to before it is imported.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        try:
+        with needs_extra("ray", "engine='ray'"):
             import ray
-        except ModuleNotFoundError as error:
-            raise ImportError(
-                "engine='ray' needs the package ray, which is not installed. "
-                "Run: python -m pip install ray"
-            ) from error
         self._ray = ray
         self._encoder = encoder
         self._address = address
         self._options = {"num_cpus": 1, **(options or {})}
         self._started = False
-        self._made_by: MadeBy | None = None
 
     def __enter__(self) -> RayEngine:
         if not self._ray.is_initialized():
             self._ray.init(address=self._address, include_dashboard=False)
             self._started = True
+        self._made = self._ray.put(self._encoder), os.urandom(8).hex()
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._started:
             self._ray.shutdown()
 
     def made_by(self) -> MadeBy:
         """What a worker's encoder says of itself; this process need not load its weights."""
-        if self._made_by is None:
-            self._key = os.urandom(8).hex()
-            self._make = self._ray.put(self._encoder)
-            describe = self._ray.remote(_describe).options(**self._options)
-            self._made_by = self._result(describe.remote(self._make, self._key))
-        return self._made_by
+        describe = self._ray.remote(_describe).options(**self._options)
+        return self._result(describe.remote(*self._made))
 
     def run(
         self, tasks: Iterable[Task], tick: Callable[[int], object]
-    ) -> Iterator[tuple[Entry, int]]:
+    ) -> Iterator[tuple[Shard, int]]:
         """Yield the shards as they are done; only a few tasks wait, so that memory stays flat."""
         make = self._ray.remote(_make_shard).options(**self._options)
         threads = max(1, int(self._options["num_cpus"]))
         running: list = []
         try:
             for task in tasks:
-                if task.settings.workers is None:
-                    task = replace(task, settings=replace(task.settings, workers=threads))
                 while len(running) >= self._capacity():
                     yield self._next(running, tick)
-                running.append(make.remote(task, self._make, self._key))
+                task = replace(task, workers=task.workers or threads)
+                running.append(make.remote(task, *self._made))
             while running:
                 yield self._next(running, tick)
         finally:
@@ -104,14 +86,14 @@ class RayEngine:
         cores = self._ray.cluster_resources().get("CPU", 1)
         return max(2, 2 * int(cores / max(self._options["num_cpus"], 0.1)))
 
-    def _next(self, running: list, tick: Callable[[int], object]) -> tuple[Entry, int]:
+    def _next(self, running: list, tick: Callable[[int], object]) -> tuple[Shard, int]:
         (done, *_), _ = self._ray.wait(running, num_returns=1)
         running.remove(done)
-        entry, embedded = self._result(done)
-        tick(entry.pictures)
-        return entry, embedded
+        shard, embedded = self._result(done)
+        tick(shard.pictures)
+        return shard, embedded
 
-    def _result(self, reference):
+    def _result(self, reference: Any) -> Any:
         from ray.exceptions import OutOfMemoryError, RayTaskError, WorkerCrashedError
 
         try:
@@ -122,12 +104,12 @@ class RayEngine:
         except (OutOfMemoryError, WorkerCrashedError) as error:
             raise RuntimeError(
                 "A worker of Ray died several times over the same shard. What is finished is "
-                "kept, and the same call goes on from there; out of memory, a smaller batch_size "
-                "or ray_options={'num_cpus': 2} may help."
+                "kept, and the same call continues from there; if memory ran out, a smaller "
+                "batch_size or ray_options={'num_cpus': 2} may help."
             ) from error
 
 
-def _encoder(make: str | Callable[[], Encoder], key: str) -> Encoder:
+def _built_encoder(make: str | Callable[[], Encoder], key: str) -> Encoder:
     if key not in _built:
         _built.clear()
         _built[key] = load_encoder(make) if isinstance(make, str) else make()
@@ -135,8 +117,8 @@ def _encoder(make: str | Callable[[], Encoder], key: str) -> Encoder:
 
 
 def _describe(make: str | Callable[[], Encoder], key: str) -> MadeBy:
-    return MadeBy.of(_encoder(make, key))
+    return MadeBy.of(_built_encoder(make, key))
 
 
-def _make_shard(task: Task, make: str | Callable[[], Encoder], key: str) -> tuple[Entry, int]:
-    return make_shard(task, _encoder(make, key))
+def _make_shard(task: Task, make: str | Callable[[], Encoder], key: str) -> tuple[Shard, int]:
+    return make_shard(task, _built_encoder(make, key))

@@ -1,54 +1,60 @@
-"""Embed a folder of any size into Parquet shards; stopped at any moment, it goes on where it was.
+"""Embed a folder of any size into Parquet shards; stopped at any moment, it continues where it was.
 
     folder → sorted listing → tasks (the pictures of one shard each) → shards → the list of shards
 
 Which pictures share a shard follows from their paths alone: a shard ends where the hash of the next
 path says so (content-defined chunking, as in LBFS, https://doi.org/10.1145/502034.502052). So a new
-picture changes one shard or two and not all behind it, and what lies in ``out`` in the end is a
-function of the folder and the encoder, whatever happened on the way.
+picture changes one or two shards and not all behind it, and what lies in ``out`` in the end is a
+function of the folder and the encoder, whatever happened on the way. The shards are the only
+memory: one that has to be made again takes from earlier ones all that has not changed.
 """
 
 from __future__ import annotations
 
 import hashlib
+import heapq
 import json
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
 
 from simlib.arguments import require_count
-from simlib.columns import column_of_rows, new_matrix
+from simlib.columns import column_of_rows, forget_pages, new_matrix
 from simlib.encoders import load_encoder
 from simlib.encoders.base import Encoder
-from simlib.images import ImageError, read_image_file
-from simlib.listing import Hole, Picture, list_pictures
+from simlib.images import ImageError
+from simlib.listing import Picture, list_pictures
 from simlib.progress import progress_bar
 from simlib.shards.files import (
     FORMAT,
     UNFINISHED,
-    Entry,
     MadeBy,
     Manifest,
+    Shard,
     ShardError,
     check_content,
+    columns_of,
     describe,
-    fill_from,
     finished_manifest,
     is_shard,
     locked,
     open_shard,
-    plain_frame,
-    read_rows,
 )
-from simlib.shards.make import Known, Settings, Task, make_shard
+from simlib.shards.make import Task, make_shard
+from simlib.storage.parquet import matrix_of
 
 MakesEncoder = Callable[[], Encoder]
+Tick = Callable[[int], object]
+"""Is told how many more pictures are done."""
 
 
 @dataclass(frozen=True)
@@ -184,10 +190,12 @@ def embed_folder(
     """
     require_count("shard_size", shard_size)
     require_count("batch_size", batch_size)
+    if workers is not None:
+        require_count("workers", workers)
     if engine not in ("local", "ray"):
         raise ValueError(f"engine={engine!r} is unknown; choose 'local' or 'ray'.")
     folder, out = Path(folder).expanduser().absolute(), Path(out).expanduser().absolute()
-    settings = Settings(str(folder), str(out), batch_size, workers, cache, retry_failed)
+    runner: Engine
     if engine == "ray":
         from simlib.shards.ray import RayEngine
 
@@ -195,10 +203,15 @@ def embed_folder(
     else:
         runner = LocalEngine(encoder)
     with locked(out), runner:
-        job = _Job(settings, runner.made_by(), verify)
-        with progress_bar(runner.made_by().column, " pictures", show=progress) as bar:
-            for entry, embedded in runner.run(job.tasks(shard_size, bar.update), bar.update):
-                job.note(entry, embedded)
+        made_by = runner.made_by()
+        start = Task(
+            str(folder), str(out), batch_size, workers, cache, retry_failed, made_by, "", [], []
+        )
+        job = _Job(start, verify)
+        with progress_bar(made_by.column, " pictures", show=progress) as bar:
+            for shard, embedded in runner.run(job.tasks(shard_size, bar.update), bar.update):
+                job.live.append(shard)
+                job.embedded += embedded
         return job.finish()
 
 
@@ -240,15 +253,27 @@ def iterate_shards(
     FileNotFoundError: There are no shards in 'no such folder'. Make them first: simlib.embed_folder
     """
     manifest = finished_manifest(Path(out))
-    start = 0
-    for entry in manifest.shards:
-        with open_shard(Path(out), entry.file) as opened:
-            frame = plain_frame(opened, manifest.root(folder), start)
-            matrix = new_matrix(len(frame), manifest.dim)
-            present = np.zeros(len(frame), dtype=bool)
-            fill_from(opened, manifest.column, matrix, present, 0)
-        yield frame.assign(**{manifest.column: column_of_rows(matrix, present, frame.index)})
-        start += len(frame)
+    column, start = manifest.column, 0
+    for file in manifest.shards:
+        with open_shard(Path(out), file) as opened:
+            paths, _, _, content_hash, status, reason = columns_of(opened)
+            matrix = new_matrix(len(paths), manifest.dim)
+            present = np.zeros(len(paths), dtype=bool)
+            done = 0
+            for group in range(opened.num_row_groups):
+                part, there = matrix_of(opened.read_row_group(group, columns=[column]).column(0))
+                matrix[done : done + len(part)], present[done : done + len(part)] = part, there
+                done += len(part)
+                forget_pages(matrix)
+        paths = [os.path.join(manifest.root(folder), *path.split("/")) for path in paths]
+        error = [w and str(ImageError(path, w)) for path, w in zip(paths, reason, strict=True)]
+        frame = pd.DataFrame(
+            {"img_path": paths, "content_hash": content_hash, "status": status, "error": error},
+            index=pd.RangeIndex(start, start + len(paths)),
+            dtype=object,
+        )
+        yield frame.assign(**{column: column_of_rows(matrix, present, frame.index)})
+        start += len(paths)
 
 
 def load_shards(
@@ -289,253 +314,175 @@ def load_shards(
     manifest = finished_manifest(Path(out))
     matrix = new_matrix(manifest.pictures, manifest.dim)
     present = np.zeros(manifest.pictures, dtype=bool)
-    frames, start = [], 0
-    for entry in manifest.shards:
-        with open_shard(Path(out), entry.file) as opened:
-            frames.append(plain_frame(opened, manifest.root(folder), start))
-            fill_from(opened, manifest.column, matrix, present, start)
-        start += len(frames[-1])
+    frames = []
+    for frame in iterate_shards(out, folder):
+        cells = frame.pop(manifest.column).dropna()
+        for place, cell in zip(cells.index.to_numpy(), cells, strict=True):
+            matrix[place], present[place] = cell, True
+        forget_pages(matrix)
+        frames.append(frame)
     frame = pd.concat(frames)
     frame[manifest.column] = column_of_rows(matrix, present, frame.index)
     return frame
 
 
-def make_encoder(encoder: Encoder | str | MakesEncoder) -> Encoder:
-    """Return the encoder that is meant by an encoder, a name or a function."""
-    if isinstance(encoder, str):
-        return load_encoder(encoder)
-    if callable(encoder) and not isinstance(encoder, Encoder):
-        return encoder()
-    return encoder
+class Engine(Protocol):
+    """Where shards are made: in this process, or by the workers of Ray."""
+
+    def __enter__(self) -> Engine: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def made_by(self) -> MadeBy: ...
+
+    def run(self, tasks: Iterable[Task], tick: Tick) -> Iterator[tuple[Shard, int]]:
+        """Yield shards, in any order, each with how many embeddings were computed for it."""
 
 
 class LocalEngine:
     """Makes the shards in this process, one after the other."""
 
     def __init__(self, encoder: Encoder | str | MakesEncoder) -> None:
-        self.encoder = make_encoder(encoder)
-        self._made_by = MadeBy.of(self.encoder)
+        if isinstance(encoder, str):
+            encoder = load_encoder(encoder)
+        elif callable(encoder) and not isinstance(encoder, Encoder):
+            encoder = encoder()
+        self._made_by, self._encoder = MadeBy.of(encoder), encoder
 
     def __enter__(self) -> LocalEngine:
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         pass
 
     def made_by(self) -> MadeBy:
         return self._made_by
 
-    def run(
-        self, tasks: Iterable[Task], tick: Callable[[int], object]
-    ) -> Iterator[tuple[Entry, int]]:
+    def run(self, tasks: Iterable[Task], tick: Tick) -> Iterator[tuple[Shard, int]]:
         for task in tasks:
-            yield make_shard(task, self.encoder, tick)
-
-
-# The plan: which pictures share a shard, and which shards are there already
+            yield make_shard(task, self._encoder, tick)
 
 
 class _Job:
     """One run: compares the folder with the shards, hands out tasks, and replaces the list."""
 
-    def __init__(self, settings: Settings, made_by: MadeBy, verify: bool) -> None:
-        self.settings = settings
-        self.made_by = made_by
-        self.out = Path(settings.out)
-        self._remove_unfinished()
-        self.before = Manifest.read(self.out)
-        if self.before is None:
-            self.before = Manifest.of(settings.folder, made_by)
-        self._refuse_others()
-        self.found = self._find_shards(verify)
-        self.earlier = _Earlier(self.out, self.found.values())
-        # Written first, so that what a killed run leaves behind says whose it is.
-        if not self.before.finished or self.before.folder != settings.folder:
-            self.before.folder = settings.folder
-            self.before.write(self.out)
-        self.listed = {e.file: e for e in self.before.shards if e.plan in self.found}
-        self.listed_plans = {entry.plan for entry in self.listed.values()}
-        self.live: list[Entry] = []
+    def __init__(self, task: Task, verify: bool) -> None:
+        self.task = task  # without pictures yet
+        self.out, made_by = Path(task.out), task.made_by
+        self.live: list[Shard] = []
         self.embedded = 0
-        self.kept = 0  # pictures that moved from one plan to another
         self.holes: list[str] = []
+        self._remove_unfinished()
+        before = Manifest.read(self.out) or Manifest(task.folder, *made_by, 0, [], False)
+        made_by.refuse_other(MadeBy(*before[1:5]), self.out)
+        if before.folder != task.folder and os.path.isdir(before.folder):
+            raise ValueError(
+                f"{task.out!r} holds the embeddings of {before.folder!r}, not of "
+                f"{task.folder!r}. Choose another folder for these."
+            )
+        self.found = self._find_shards(verify)
+        files = set(before.shards)
+        self.listed = [shard for shard in self.found if shard.file in files]
+        # Written first, so that what a killed run leaves behind says whose it is.
+        if not before.finished or before.folder != task.folder:
+            before._replace(folder=task.folder).write(self.out)
 
     def _remove_unfinished(self) -> None:
         """Remove what processes that were killed have left."""
         for leftover in self.out.glob(f"{UNFINISHED}*"):
             leftover.unlink(missing_ok=True)
 
-    def _refuse_others(self) -> None:
-        before = self.before
-        self.made_by.refuse_other(before.made_by, self.out)
-        moved = before.folder != self.settings.folder
-        if moved and os.path.isdir(before.folder):
-            raise ValueError(
-                f"{str(self.out)!r} holds the embeddings of {before.folder!r}, not of "
-                f"{self.settings.folder!r}. Choose another folder for these."
-            )
+    def _files(self) -> list[str]:
+        return [file for file in os.listdir(self.out) if is_shard(file)]
 
-    def _find_shards(self, verify: bool) -> dict[str, Entry]:
-        """The whole shards in ``out`` by their plans, listed or not; of two, the better one."""
-        listed = {entry.file: entry for entry in self.before.shards}
-        found: dict[str, Entry] = {}
-        with os.scandir(self.out) as files:
-            sizes = {file.name: file.stat().st_size for file in files if is_shard(file.name)}
-        for file, size in sorted(sizes.items()):
-            entry = listed.get(file)
+    def _find_shards(self, verify: bool) -> list[Shard]:
+        """The shards in ``out`` that are not corrupt, listed or not, by their first path."""
+        found = []
+        for file in self._files():
             try:
-                if verify or (entry is not None and entry.bytes != size):
+                if verify:
                     check_content(self.out, file)
-                entry = entry or describe(self.out, file, self.made_by)
+                found.append(describe(self.out, file, self.task.made_by))
             except ShardError as error:
-                warnings.warn(_made_anew(error), stacklevel=5)
-                continue
-            other = found.get(entry.plan)
-            if other is None or entry.failed < other.failed:
-                found[entry.plan] = entry
-        return found
+                warnings.warn(
+                    f"The shard {error.path!r} is corrupt ({error.reason}); it is made again.",
+                    stacklevel=4,
+                )
+        return sorted(found, key=lambda shard: (shard.first, -shard.failed, shard.file))
 
-    def tasks(self, shard_size: int, tick: Callable[[int], object]) -> Iterator[Task]:
+    def tasks(self, shard_size: int, tick: Tick) -> Iterator[Task]:
         """Yield what has to be made; note what is there."""
+        # Of two with the same plan, as when retry_failed was killed, that with fewer failures.
+        by_plan = {shard.plan: shard for shard in self.found}
         for pictures in _cut(self._listing(), shard_size):
-            plan = _plan_of(pictures, self.made_by)
-            entry = self.found.get(plan)
-            if entry is not None and self._is_final(entry, pictures):
-                if self.listed and plan not in self.listed_plans:
-                    self._known(plan, pictures)  # from a broken run: still to be counted
-                self.live.append(entry)
+            plan = _plan_of(pictures, self.task.made_by)
+            shard = by_plan.get(plan)
+            if shard and not (shard.unread or (shard.failed and self.task.retry_failed)):
+                self.live.append(shard)
                 tick(len(pictures))
                 continue
-            known = self._known(plan, pictures)
-            yield Task(self.settings, self.made_by, plan, pictures, known)
+            first, last = pictures[0].path, pictures[-1].path
+            earlier = [s.file for s in self.found if s.first <= last and s.last >= first]
+            yield replace(self.task, plan=plan, pictures=pictures, earlier=earlier)
 
     def _listing(self) -> Iterator[Picture]:
-        """The pictures; below a folder that can't be listed, those that were there before."""
-        for item in list_pictures(self.settings.folder):
-            if isinstance(item, Hole):
-                self.holes.append(item.path)
-                if len(self.holes) <= 10:
-                    warnings.warn(
-                        f"The folder {item.path!r} below {self.settings.folder!r} can't be listed "
-                        f"({item.reason}). What the shards hold of it is kept.",
-                        stacklevel=6,
-                    )
-                yield from self._below(item.path)
-            else:
+        """The pictures; below a folder that cannot be listed, those that were there before."""
+        for item in list_pictures(self.task.folder):
+            if isinstance(item, Picture):
                 yield item
-
-    def _below(self, prefix: str) -> Iterator[Picture]:
-        for entry in self.before.shards:
-            if entry.first < prefix + chr(0x10FFFF) and entry.last >= prefix:
-                with suppress(ShardError):
-                    rows = read_rows(self.out, entry.file)
-                    for path, size, mtime_ns in zip(*rows[:3], strict=True):
-                        if path.startswith(prefix):
-                            yield Picture(path, size, mtime_ns)
-
-    def _is_final(self, entry: Entry, pictures: list[Picture]) -> bool:
-        """Whether nothing would come out differently if the shard were made again."""
-        if not entry.failed:
-            return True
-        if self.settings.retry_failed:
-            return False
-        if not entry.unread:
-            return True
-        try:
-            hashes = read_rows(self.out, entry.file)[3]
-        except ShardError:
-            return False
-        for picture, content_hash in zip(pictures, hashes, strict=True):
-            if content_hash is None and picture.problem is None:
-                with suppress(ImageError):
-                    read_image_file(os.path.join(self.settings.folder, picture.path))
-                    return False
-        return True
-
-    def _known(self, plan: str, pictures: list[Picture]) -> dict[int, Known]:
-        """What earlier shards say of the pictures of a plan, by position."""
-        places: dict[str, int] | None = None
-        known: dict[int, Known] = {}
-        for entry in self.earlier.overlapping(pictures[0].path, pictures[-1].path):
-            try:
-                rows = self.earlier.rows(entry)
-            except ShardError as error:
-                warnings.warn(_made_anew(error), stacklevel=7)
                 continue
-            if places is None:
-                places = {picture.path: place for place, picture in enumerate(pictures)}
-            for row, (path, size, mtime_ns, *said) in enumerate(zip(*rows, strict=True)):
-                place = places.get(path)
-                if place is None:
-                    continue
-                self.kept += entry.file in self.listed and plan not in self.listed_plans
-                same = (size, mtime_ns) == pictures[place][1:3]
-                if same or place not in known:
-                    known[place] = Known(entry.file, row, same, *said)
-        return known
+            self.holes.append(item.path)
+            if len(self.holes) <= 10:
+                warnings.warn(
+                    f"The folder {item.path!r} below {self.task.folder!r} cannot be listed "
+                    f"({item.reason}). What the shards hold of it is kept.",
+                    stacklevel=6,
+                )
+            for shard in self.listed:
+                if shard.first < item.path + chr(0x10FFFF) and shard.last >= item.path:
+                    rows = self._rows(shard)
+                    yield from (Picture(*row) for row in rows if row[0].startswith(item.path))
 
-    def note(self, entry: Entry, embedded: int) -> None:
-        self.live.append(entry)
-        self.embedded += embedded
+    def _rows(self, shard: Shard) -> Iterator[tuple[str, int, int]]:
+        """Path, size and time of the pictures in a shard; none if it turns out to be corrupt."""
+        with suppress(ShardError), open_shard(self.out, shard.file) as opened:
+            return zip(*columns_of(opened)[:3], strict=True)
+        return iter(())
 
     def finish(self) -> Summary:
         """Replace the list of shards, then remove those that are no longer on it."""
         if not self.live:
-            kept = f" The shards in {str(self.out)!r} were left as they are." if self.found else ""
+            kept = f" The shards in {self.task.out!r} were left as they are." if self.found else ""
             raise FileNotFoundError(
-                f"Neither {self.settings.folder!r} nor a folder below it holds a picture.{kept}"
+                f"Neither {self.task.folder!r} nor a folder below it holds a picture.{kept}"
             )
-        now = Manifest.of(self.settings.folder, self.made_by)
-        now.shards = sorted(self.live, key=lambda entry: entry.first)
-        now.finished = True
-        now.write(self.out)
-        live = {entry.file for entry in self.live}
-        plans = {entry.plan for entry in self.live}
-        gone = sum(entry.pictures for entry in self.listed.values() if entry.plan not in plans)
-        with os.scandir(self.out) as files:
-            stale = [file.name for file in files if is_shard(file.name) and file.name not in live]
-        for file in stale:
+        self.live.sort(key=lambda shard: shard.first)
+        pictures = sum(shard.pictures for shard in self.live)
+        failed = sum(shard.failed for shard in self.live)
+        files = [shard.file for shard in self.live]
+        Manifest(self.task.folder, *self.task.made_by, pictures, files, True).write(self.out)
+        removed = self._count_removed()
+        for file in set(self._files()).difference(files):
             with suppress(PermissionError):  # Windows, while it is being read: the next run will
                 (self.out / file).unlink(missing_ok=True)
         self._remove_unfinished()  # a worker of Ray may have been killed and replaced
-        failed = sum(entry.failed for entry in self.live)
         return Summary(
-            pictures=now.pictures,
+            pictures=pictures,
             embedded=self.embedded,
-            reused=now.pictures - self.embedded - failed,
+            reused=pictures - self.embedded - failed,
             failed=failed,
-            removed=gone - self.kept,
-            shards=len(self.live),
+            removed=removed,
+            shards=len(files),
             unreadable_folders=tuple(self.holes),
         )
 
-
-class _Earlier:
-    """The shards that were there when the run began, looked up in the order of the paths."""
-
-    def __init__(self, out: Path, entries: Iterable[Entry]) -> None:
-        self.out = out
-        self._waiting = sorted(entries, key=lambda entry: entry.first, reverse=True)
-        self._open: list[tuple[Entry, list]] = []  # rows read at most once, and only while needed
-
-    def overlapping(self, first: str, last: str) -> list[Entry]:
-        """The shards that may hold paths from ``first`` to ``last``; ask in ascending order."""
-        self._open = [pair for pair in self._open if pair[0].last >= first]
-        while self._waiting and self._waiting[-1].first <= last:
-            entry = self._waiting.pop()
-            if entry.last >= first:
-                self._open.append((entry, []))
-        return [entry for entry, _ in self._open if entry.first <= last]
-
-    def rows(self, entry: Entry) -> list[list]:
-        rows = next(rows for other, rows in self._open if other == entry)
-        if not rows:
-            rows.extend(read_rows(self.out, entry.file))
-        return rows
-
-
-def _made_anew(error: ShardError) -> str:
-    return f"The shard {error.path!r} is damaged ({error.reason}); it is made anew."
+    def _count_removed(self) -> int:
+        """The pictures of replaced shards that are in none of the new ones; both are sorted."""
+        live, listed = set(self.live), set(self.listed)
+        gone = ((row[0], False) for s in self.listed if s not in live for row in self._rows(s))
+        new = ((row[0], True) for s in self.live if s not in listed for row in self._rows(s))
+        paths = groupby(heapq.merge(gone, new), key=itemgetter(0))
+        return sum(not any(is_new for _, is_new in rows) for _, rows in paths)
 
 
 def _cut(pictures: Iterable[Picture], shard_size: int) -> Iterator[list[Picture]]:

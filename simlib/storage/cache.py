@@ -1,6 +1,6 @@
 """What was embedded once is kept on disk: one SQLite file for each encoder's recipe.
 
-SQLite writes whole transactions or none, and lets several processes share a file; a row also
+SQLite writes a transaction or nothing of it, and lets several processes share a file; a row also
 carries its checksum, so that a damaged one is noticed and computed again.
 """
 
@@ -177,8 +177,11 @@ def _checksum(digest: bytes, embedding: bytes) -> int:
 
 def _is_sound(digest: object, embedding: object, checksum: object) -> bool:
     """Return whether a row is as it was written; in a damaged one the types may be others."""
-    whole = isinstance(digest, bytes) and isinstance(embedding, bytes)
-    return whole and _checksum(digest, embedding) == checksum
+    return (
+        isinstance(digest, bytes)
+        and isinstance(embedding, bytes)
+        and _checksum(digest, embedding) == checksum
+    )
 
 
 def _is_not_the_files_fault(error: Exception) -> bool:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import glob
+import json
 import os
-import time
+import re
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
@@ -16,24 +16,25 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from simlib.columns import Embeddings, column_of_rows
-from simlib.storage.atomic import whole_file
+from simlib.storage.atomic import atomic_write
 
 ROW_GROUP_BYTES = 64 * 2**20
-LEFTOVER_SECONDS = 3600
-"""A file that is being written has not been left alone for so long."""
 
 
 def save_embeddings(image_df: pd.DataFrame, path: str | os.PathLike) -> Path:
-    """Write a frame with its embedding columns to a Parquet file, whole or not at all.
+    """Write a frame with its embedding columns to a Parquet file, atomically.
 
     Parameters
     ----------
     image_df : pandas.DataFrame
-        Its embedding columns, as :func:`simlib.embed` makes them, become fixed-size lists of
-        float32; all other columns are written as pandas writes them. An index other than
-        0, 1, 2, … becomes a column named after it (``"index"`` if it has no name).
+        Its embedding columns become fixed-size lists of float32: those whose cells are
+        one-dimensional arrays, tensors or lists of floats, all of one length, or missing. All
+        other columns (of numbers, text, tags, lists of whole numbers, …) are written as pandas
+        writes them. An index other than 0, 1, 2, … becomes a column named after it (``"index"``
+        if it has no name).
     path : str or path
-        An existing file is replaced once the new one is complete.
+        A file on this computer; ``~`` is the home folder. An existing file is replaced once the
+        new one is complete.
 
     Returns
     -------
@@ -45,8 +46,9 @@ def save_embeddings(image_df: pd.DataFrame, path: str | os.PathLike) -> Path:
     OSError
         If the disk is full or can't be written; an earlier file is unchanged then.
     ValueError
-        If an index that would become a column has the name of a column that is there already, or
-        if the columns' names are not str or not different.
+        If an index that would become a column has the name of a column that is there already, if
+        the columns' names are not str or not different, if a column holds what Parquet can't, or
+        if the path is a URL.
 
     Examples
     --------
@@ -61,7 +63,7 @@ def save_embeddings(image_df: pd.DataFrame, path: str | os.PathLike) -> Path:
     >>> pd.read_parquet(path)["own"].iloc[1]
     array([0., 1.], dtype=float32)
     """
-    path = Path(path)
+    path = _local(path)
     if not isinstance(image_df, pd.DataFrame):
         raise TypeError(f"Expected a pandas DataFrame, but got {type(image_df).__name__}.")
     if not image_df.index.equals(pd.RangeIndex(len(image_df))):
@@ -74,34 +76,33 @@ def save_embeddings(image_df: pd.DataFrame, path: str | os.PathLike) -> Path:
                 )
         with _named_if_not_unicode():
             image_df = image_df.reset_index(names=names)
-    for name, many in image_df.columns.value_counts().items():
-        if many > 1 or not isinstance(name, str):
+    for label, many in image_df.columns.value_counts().items():
+        if many > 1 or not isinstance(label, str):
             raise ValueError(
-                f"The frame has {many} column(s) named {name!r}, but a Parquet file needs names "
+                f"The frame has {many} column(s) named {label!r}, but a Parquet file needs names "
                 "that are str and different. Rename with: image_df.columns = [...]."
             )
     embeddings = {
         column: Embeddings.of(image_df, column)
         for column in image_df.columns
-        if _holds_arrays(image_df[column])
+        if _holds_embeddings(image_df[column])
     }
     plain = _table(image_df.drop(columns=list(embeddings)))
-    # An explicit schema without pandas' own notes: with them, pandas.read_parquet fails on
-    # fixed-size lists (https://github.com/pandas-dev/pandas/issues/59738).
+    # An explicit schema: pandas' own notes on fixed-size lists make pandas.read_parquet fail
+    # (https://github.com/pandas-dev/pandas/issues/59738), so its notes are of the others only.
     fields = [
         pa.field(column, pa.list_(pa.float32(), embeddings[column].dim))
         if column in embeddings
         else plain.schema.field(column)
         for column in image_df.columns
     ]
-    schema = pa.schema(fields)
+    schema = pa.schema(fields, metadata=plain.schema.metadata)
     widest = max((4 * item.dim for item in embeddings.values()), default=64)
     step = max(1, ROW_GROUP_BYTES // widest)
     path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(path)
     refusal = "The embeddings could not be saved ({reason}); what was there before is unchanged"
     with (
-        whole_file(path.parent, path.name, f".{path.name}-", refusal) as file,
+        atomic_write(path.parent, path.name, refusal=refusal) as file,
         pq.ParquetWriter(file, schema) as writer,
     ):
         for start in range(0, max(1, len(image_df)), step):
@@ -116,12 +117,15 @@ def save_embeddings(image_df: pd.DataFrame, path: str | os.PathLike) -> Path:
     return path
 
 
-def _remove_leftovers(path: Path) -> None:
-    """Remove what earlier calls for this file wrote before they were killed."""
-    for leftover in path.parent.glob(f".{glob.escape(path.name)}-{'[0-9a-f]' * 32}"):
-        with contextlib.suppress(OSError):
-            if time.time() - leftover.stat().st_mtime > LEFTOVER_SECONDS:
-                leftover.unlink()
+def _local(path: str | os.PathLike) -> Path:
+    """Return the path of a file on this computer; raise a ValueError for a URL."""
+    if match := re.match(r"([A-Za-z][\w+.-]+)://", os.fspath(path)):
+        raise ValueError(
+            f"{os.fspath(path)!r} is a URL ({match[1]}), but embeddings are saved and loaded as "
+            "files on this computer. Give a path here, and copy the file with the tool of that "
+            "storage."
+        )
+    return Path(path).expanduser()
 
 
 @contextlib.contextmanager
@@ -157,12 +161,24 @@ def _index_names(index: pd.Index) -> list[str]:
     ]
 
 
-def _holds_arrays(column: pd.Series) -> bool:
-    """Return whether the first cell that is not missing is an array, or a tensor."""
-    present = column.dropna() if column.dtype == object else ()
-    if len(present) == 0 or not hasattr(present.iloc[0], "__array__"):
-        return False
-    return getattr(present.iloc[0], "ndim", 0) > 0
+def _holds_embeddings(column: pd.Series) -> bool:
+    """Return whether all cells that are not missing are rows of floats, of one length."""
+    present = column.dropna().tolist() if column.dtype == object else []
+    lengths = set(map(_floats_in, present))
+    return len(lengths) == 1 and 0 not in lengths
+
+
+def _floats_in(cell: object) -> int:
+    """Return how many floats a cell is a row of, 0 if it is anything else."""
+    if isinstance(cell, list):
+        return len(cell) if all(isinstance(value, (float, np.floating)) for value in cell) else 0
+    if not hasattr(cell, "__array__"):
+        return 0
+    try:
+        row = np.asarray(cell)
+    except (TypeError, ValueError, RuntimeError):  # such as a tensor on a GPU
+        return 0
+    return row.size if row.ndim == 1 and row.dtype.kind == "f" else 0
 
 
 def _fixed_size_lists(embeddings: Embeddings, start: int, stop: int) -> pa.Array:
@@ -197,13 +213,13 @@ def load_embeddings(path: str | os.PathLike) -> pd.DataFrame:
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file is not a whole Parquet file.
+        If the file is no Parquet file or a damaged one, or the path is a URL.
 
     Examples
     --------
     See :func:`save_embeddings`.
     """
-    path = Path(path)
+    path = _local(path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {str(path)!r} to load embeddings from.")
     try:
@@ -214,7 +230,7 @@ def load_embeddings(path: str | os.PathLike) -> pd.DataFrame:
         raise ValueError(f"The name {str(path)!r} is not Unicode; rename the file.") from error
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise ValueError(
-            f"{str(path)!r} is not a whole Parquet file ({error}). Save the embeddings again."
+            f"{str(path)!r} is not a complete Parquet file ({error}). Save the embeddings again."
         ) from error
 
 
@@ -264,10 +280,22 @@ def _read(path: Path) -> pd.DataFrame:
             start = part.stop
     if start != n:
         raise pa.ArrowInvalid(f"it has {start} of {n} rows")
-    # A file of pandas' own names an index; here it is a column like others.
-    frame = pa.concat_tables(rest).to_pandas(ignore_metadata=True)
+    frame = _as_pandas(pa.concat_tables(rest))
     if frame.columns.empty:  # a table without columns does not know how long it is
         frame = pd.DataFrame(index=pd.RangeIndex(n))
     for name, (matrix, present) in read.items():
         frame[name] = column_of_rows(matrix, present, frame.index)
     return frame[schema.names]
+
+
+def _as_pandas(table: pa.Table) -> pd.DataFrame:
+    """Return a frame with the dtypes that pandas noted in the file; an index is a column here."""
+    metadata = dict(table.schema.metadata or {})
+    try:
+        notes = json.loads(metadata.pop(b"pandas"))
+        notes |= {"index_columns": [], "column_indexes": []}
+        notes["columns"] = [note for note in notes["columns"] if note["name"] == note["field_name"]]
+        metadata[b"pandas"] = json.dumps(notes).encode()
+        return table.replace_schema_metadata(metadata).to_pandas()
+    except Exception:  # no notes, or damaged ones
+        return table.replace_schema_metadata(None).to_pandas()

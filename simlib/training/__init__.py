@@ -7,6 +7,8 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from simlib.extras import needs_extra
+
 if TYPE_CHECKING:
     from simlib.training.bolts import simclr_class as simclr_class
     from simlib.training.simclr import train as train
@@ -20,4 +22,5 @@ __all__ = [*_MODULE_OF]
 def __getattr__(name: str):
     if name not in _MODULE_OF:
         raise AttributeError(f"module 'simlib.training' has no attribute {name!r}")
-    return getattr(import_module(f"simlib.training.{_MODULE_OF[name]}"), name)
+    with needs_extra("simclr", "SimCLR's training"):
+        return getattr(import_module(f"simlib.training.{_MODULE_OF[name]}"), name)

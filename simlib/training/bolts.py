@@ -7,6 +7,8 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from simlib.extras import needs_extra
+
 # What lightning-bolts 0.7 and Lightning 1.9 say each time they are imported or build a network, and
 # why it concerns nobody who calls simlib. The category is named by its class's name: some of the
 # classes exist only once the import that warns is over.
@@ -56,12 +58,6 @@ def _is_known(category: str, message: str) -> bool:
 
 def simclr_class():
     """Return ``pl_bolts.models.self_supervised.SimCLR``; raise ImportError if it is missing."""
-    try:
-        with known_warnings_silenced():
-            from pl_bolts.models.self_supervised import SimCLR
-    except ImportError as error:
-        raise ImportError(
-            f"SimCLR's training needs lightning-bolts, which can't be imported ({error}). "
-            "Run: python -m pip install lightning-bolts 'pytorch-lightning<2' 'setuptools<81'"
-        ) from error
+    with needs_extra("simclr", "SimCLR's training"), known_warnings_silenced():
+        from pl_bolts.models.self_supervised import SimCLR
     return SimCLR

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import copy
 import csv
-import os
+import io
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import Dataset, Sampler
 
+from simlib.storage.atomic import atomic_write
 from simlib.training.bolts import known_warnings_silenced, simclr_class
 from simlib.training.views import draw_views, normalise
 
@@ -43,7 +45,7 @@ class DecodedPictures(Dataset):
 
 
 class ShuffledBatches(Sampler):
-    """The batches of an epoch, in an order that hangs on nothing but the seed and the epoch."""
+    """The batches of an epoch, in an order that depends only on the seed and the epoch."""
 
     def __init__(self, n_pictures: int, batch_size: int, seed: int) -> None:
         self.n_pictures, self.batch_size, self.seed, self.epoch = n_pictures, batch_size, seed, 0
@@ -66,7 +68,10 @@ def _mixed(seed: int, stream: int, step: int) -> int:
     return ((seed * 2 + stream) * 1_000_003 + step) % (1 << 63)
 
 
-class ContrastiveSimCLR(simclr_class()):
+_SimCLR: Any = simclr_class()
+
+
+class ContrastiveSimCLR(_SimCLR):
     """bolts' SimCLR, changed where a small network on a CPU needs it.
 
     - The views are drawn from a whole batch at once, from a seed of their own for each step, so
@@ -93,7 +98,7 @@ class ContrastiveSimCLR(simclr_class()):
 
     def on_train_start(self) -> None:
         # The second view's network: the same parameters, batch statistics of its own (a BatchNorm
-        # that two threads write to would make the result hang on which is first).
+        # that two threads write to would make the result depend on which is first).
         network = torch.nn.Sequential(self.encoder, _LastFeatures(), self.projection)
         shared = {id(parameter): parameter for parameter in network.parameters()}
         twin = copy.deepcopy(network, shared).train()
@@ -112,8 +117,8 @@ class ContrastiveSimCLR(simclr_class()):
     def training_step(self, batch: torch.Tensor, batch_idx: int) -> torch.Tensor:
         generator = torch.Generator().manual_seed(_mixed(self.seed, 1, self.global_step))
         pictures = torch.cat([batch, batch])  # (2 * batch_size, 3, side, side)
-        views = normalise(draw_views(pictures, generator, **self.views))
-        views = views.contiguous(memory_format=torch.channels_last).chunk(2)
+        drawn = normalise(draw_views(pictures, generator, **self.views))
+        views = drawn.contiguous(memory_format=torch.channels_last).chunk(2)
         device = self.device.type
         autocast = torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)
 
@@ -152,7 +157,7 @@ class ContrastiveSimCLR(simclr_class()):
             self._pool.shutdown()
             torch.set_num_threads(self._threads)
         for name in ("_pool", "_networks", "_projected", "_leaves"):
-            vars(self).pop(name, None)
+            self.__dict__.pop(name, None)
 
     def configure_optimizers(self):
         with known_warnings_silenced():
@@ -207,22 +212,18 @@ class Bookkeeper(Callback):
             row |= self.evaluate(module)
         self.rows.append(row)
         if due:
-            save_whole(self.folder / CHECKPOINT, trainer.save_checkpoint)
-            save_whole(self.folder / CURVE, self._write_curve)
+            with atomic_write(self.folder, CHECKPOINT) as file:
+                trainer.save_checkpoint(file.name)
+            with atomic_write(self.folder, CURVE) as file:
+                file.write(self._curve().encode())
 
-    def _write_curve(self, path: Path) -> None:
+    def _curve(self) -> str:
         columns = list(dict.fromkeys(name for row in self.rows for name in row))
-        with open(path, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, columns, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(self.rows)
+        text = io.StringIO()
+        writer = csv.DictWriter(text, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.rows)
+        return text.getvalue()
 
 
 CHECKPOINT, CURVE = "last.ckpt", "curve.csv"
-
-
-def save_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file beside ``path`` and move it there, so that a kill leaves the old or the new."""
-    beside = path.with_name(path.name + ".part")
-    write(beside)
-    os.replace(beside, path)

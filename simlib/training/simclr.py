@@ -13,11 +13,13 @@ import os
 import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from PIL import Image
 
 from simlib.encoders.simclr import SimclrEncoder
+from simlib.extras import needs_extra
 from simlib.networks.device import choose_device
 from simlib.networks.simclr_resnet import (
     SIDE,
@@ -28,6 +30,7 @@ from simlib.networks.simclr_resnet import (
     third_stage,
 )
 from simlib.progress import progress_bar
+from simlib.storage.atomic import atomic_write
 from simlib.storage.hashing import sha256_of
 
 
@@ -49,7 +52,7 @@ def train(
     seed: int = 0,
     start_from: str | os.PathLike[str] | None = None,
     device: str | None = None,
-    precision: str | int = 32,
+    precision: Literal[32, "bf16"] = 32,
     evaluate: Callable[[SimclrEncoder], dict[str, float]] | None = None,
     every: int = 5,
     progress: bool = True,
@@ -129,10 +132,11 @@ def train(
     ...     SimclrEncoder(weights, device="cpu").dim
     512
     """
-    import torch
-    from torch.utils.data import DataLoader
+    with needs_extra("simclr", "SimCLR's training"):
+        import torch
+        from torch.utils.data import DataLoader
 
-    from simlib.training import module as training
+        from simlib.training import module as training
     from simlib.training.bolts import known_warnings_silenced
 
     if view_side < 32:  # oneDNN's bfloat16 convolution gives NaN where a 1 × 1 map is halved
@@ -183,12 +187,15 @@ def train(
     if start_from is not None:
         _start_from(module, Path(start_from))
 
-    def evaluate_average(module) -> dict[str, float]:
-        network = build(module.arch)
-        network.load_state_dict(module.averaged.module.state_dict())
-        return evaluate(SimclrEncoder.of_network(network, module.hidden_mlp, device))
+    evaluate_module = None
+    if evaluate is not None:
 
-    keeper = training.Bookkeeper(folder, every, digest, evaluate and evaluate_average)
+        def evaluate_module(module) -> dict[str, float]:
+            network = build(module.arch)
+            network.load_state_dict(module.averaged.module.state_dict())
+            return evaluate(SimclrEncoder.of_network(network, module.hidden_mlp, device))
+
+    keeper = training.Bookkeeper(folder, every, digest, evaluate_module)
     loader = DataLoader(
         training.DecodedPictures(pixels),
         sampler=training.ShuffledBatches(len(pixels), batch_size, seed),
@@ -227,7 +234,8 @@ def train(
 
     weights = folder / "simclr.safetensors"
     whitening = _whitening(module.averaged.module, pixels)
-    training.save_whole(weights, lambda path: _save(module, whitening, settings, path))
+    with atomic_write(folder, weights.name) as file:
+        file.write(_as_safetensors(module, whitening, settings))
     return weights
 
 
@@ -317,9 +325,9 @@ def _whitening(network, pixels) -> dict:
     return {"weight": weight.float().contiguous(), "bias": -(weight @ mean).float()}
 
 
-def _save(module, whitening: dict, settings: dict, path: Path) -> None:
-    """Write the averaged network and the whitening; matrices in half precision."""
-    from safetensors.torch import save_file
+def _as_safetensors(module, whitening: dict, settings: dict) -> bytes:
+    """Return a file of the averaged network and the whitening; matrices in half precision."""
+    from safetensors.torch import save
 
     state = {f"encoder.{k}": v for k, v in module.averaged.module.state_dict().items()}
     state |= {f"whitening.{k}": v for k, v in whitening.items()}
@@ -327,4 +335,4 @@ def _save(module, whitening: dict, settings: dict, path: Path) -> None:
         name: (tensor.half() if tensor.ndim > 1 else tensor).detach().cpu().contiguous()
         for name, tensor in state.items()
     }
-    save_file(compact, path, metadata={"simclr": json.dumps(settings)})
+    return save(compact, metadata={"simclr": json.dumps(settings)})

@@ -13,7 +13,7 @@ import socket
 import struct
 import subprocess
 import sys
-import time
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -68,10 +68,11 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    server = Server(tmp_path_factory.mktemp("milvus"))
-    yield server
-    server.kill()
+def server():
+    with tempfile.TemporaryDirectory() as folder:  # hundreds of MB, gone with the server
+        server = Server(folder)
+        yield server
+        server.kill()
 
 
 @pytest.fixture(autouse=True)
@@ -106,16 +107,14 @@ def test_every_acknowledged_row_is_there_after_the_server_was_killed(server):
         index.upsert(part)  # returns once the server has acknowledged
         acknowledged += part.index.tolist()
     server.kill()  # at once: nothing was flushed, no index was waited for
-    started = time.monotonic()
     with pytest.raises(ConnectionError, match="stopped answering"):
         index._connection.call("list_collections", timeout=3)
-    assert time.monotonic() - started < 10
     index.close()
 
     server.start()
     with simlib.open_index(server.uri, "killed") as index:
         assert index.count() == ROWS
-        labels = [label for part in index._labels() for label in part]
+        labels = list(index._fingerprints())
         assert sorted(labels) == frame.index.tolist()
         assert set(acknowledged) <= set(labels)
         for label in (1, ROWS // 2, ROWS - 1):
@@ -200,8 +199,24 @@ def test_filters_upserts_and_deletes_are_seen_at_once(server):
         assert 2 not in index.search(changed["own"].iloc[0], k=9)["index"].tolist()
         assert index.delete(filter="price >= 0") == len(frame) - 2
         assert index.count() == 0
-        with pytest.raises(ValueError, match="'size == 3' can't be used"):
+        with pytest.raises(ValueError, match="'size == 3' cannot be used"):
             index.search(frame["own"].iloc[0], filter="size == 3")
+
+
+def test_a_server_on_this_machine_is_not_asked_through_a_proxy(server, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # where nobody answers
+    monkeypatch.delenv("no_proxy", raising=False)
+    options = {"uri": server.uri, "name": "by_proxy", "progress": False}
+    with simlib.build_index(random_frame(5), "own", **options) as index:
+        assert index.count() == 5
+
+
+def test_all_columns_that_may_go_along_can_be_filtered_by(server):
+    frame = random_frame(5).assign(**{f"column_{number}": number for number in range(58)})
+    options = {"uri": server.uri, "name": "columns", "progress": False}
+    with simlib.build_index(frame, "own", **options) as index:
+        assert len(index.columns) == 61
+        assert index.count("column_57 == {n}", {"n": 57}) == 5
 
 
 def test_shards_go_in_and_follow_the_folder(server, tmp_path):
@@ -221,7 +236,7 @@ def test_shards_go_in_and_follow_the_folder(server, tmp_path):
 def test_a_collection_of_another_dimension_is_refused(server):
     frame = random_frame(10, dim=8)
     simlib.build_index(frame, "own", uri=server.uri, name="small", progress=False).close()
-    with pytest.raises(ValueError, match="holds embeddings of 8 values .* not of 4"):
+    with pytest.raises(ValueError, match="holds 8 values from 'own' .* not 4"):
         simlib.build_index(
             random_frame(10, dim=4), "own", uri=server.uri, name="small", progress=False
         )
@@ -251,4 +266,5 @@ if __name__ == "__main__":
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         set_flags, up = 0x8914, 1  # SIOCSIFFLAGS, IFF_UP
         fcntl.ioctl(any_socket, set_flags, struct.pack("16sh", b"lo", up))
-    sys.exit(pytest.main([str(HERE), *sys.argv[1:]]))
+    nothing_stays = ["-o", "tmp_path_retention_policy=failed"]  # but what a failure needs
+    sys.exit(pytest.main([str(HERE), *nothing_stays, *sys.argv[1:]]))

@@ -1,10 +1,10 @@
-"""Draws the embedded catalogue's products.
+"""The drawings of the embedded catalogue.
 
-    drawing.draw("dress", "blue", "striped", rng)   a picture and what the catalogue says of it
-    drawing.drawings(1200, seed=1)                  a stream, balanced over kinds and colours
+    drawing.draw("dress", "blue", "striped", rng)   # a picture and what the catalogue says of it
+    drawing.drawings(1200, seed=1)                  # a stream, balanced over kinds and colours
 
-The sample that the repository ships and the drawings that models train on come from two streams
-whose random numbers never meet: `sample_drawings` and `drawings`.
+The committed sample and the drawings that models train on come from two independent streams of
+random numbers: ``sample_drawings`` and ``drawings``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-# They fill KINDS; trainings number the kinds in this order.
+# Importing them fills KINDS; trainings number the kinds in this order.
 # isort: off
 from drawing import shoes, accessories, bags, clothing, jewellery  # noqa: F401
 
@@ -27,7 +27,7 @@ _TRAINING_KEY, _SAMPLE_KEY = 1, 2
 
 
 def _generator(*key: int) -> np.random.Generator:
-    # Seeded by a spawn key: streams with different keys are independent, whatever their seeds.
+    # Streams with different spawn keys are independent, whatever their seeds.
     return np.random.default_rng(np.random.SeedSequence(entropy=20221121, spawn_key=key))
 
 
@@ -40,7 +40,7 @@ def _one(kind: str, colour: str, *key: int) -> Drawing:
 
 
 def drawings(n: int, seed: int = 0) -> Iterator[Drawing]:
-    """Yield ``n`` drawings for training, never one of the sample's.
+    """Yield ``n`` drawings for training, none of them in the sample.
 
     Every run of ``len(KINDS) * len(COLOURS)`` drawings holds each kind in each colour once, in
     random order. The same seed gives the same drawings.
@@ -55,7 +55,7 @@ def drawings(n: int, seed: int = 0) -> Iterator[Drawing]:
 
 
 def sample_drawings(per_kind: int = 36) -> Iterator[Drawing]:
-    """Yield the drawings of the embedded catalogue: ``per_kind`` of each kind, colours in turn."""
+    """Yield the drawings of the embedded catalogue, ``per_kind`` of each kind, colours in turn."""
     colours = list(COLOURS)
     for place, kind in enumerate(sorted(KINDS)):
         for number in range(per_kind):

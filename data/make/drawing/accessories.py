@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import skia
 
-from .canvas import (
+from drawing.canvas import (
     CREAM,
     DARK_BROWN,
     GOLD,
@@ -31,7 +31,7 @@ from .canvas import (
     symmetric,
     union,
 )
-from .relief import contrast, plate, solid, within
+from drawing.relief import contrast, plate, solid, within
 
 
 @register("sunglasses", "accessories", {"sunglass", "sunglasses"}, patterns=("plain",), tilt=4.0)

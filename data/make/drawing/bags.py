@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import skia
 
-from .canvas import (
+from drawing.canvas import (
     CREAM,
     DARK_BROWN,
     GOLD,
@@ -22,7 +22,7 @@ from .canvas import (
     register,
     symmetric,
 )
-from .relief import contrast, plate, solid, within
+from drawing.relief import contrast, plate, solid, within
 
 
 def _leather(brush: Brush) -> tuple[str, dict]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import skia
 
-from .canvas import (
+from drawing.canvas import (
     GOLD,
     NEAR_BLACK,
     NEAR_WHITE,
@@ -25,7 +25,7 @@ from .canvas import (
     register,
     symmetric,
 )
-from .relief import contrast, plate, shade_below, solid, within
+from drawing.relief import contrast, plate, shade_below, solid, within
 
 ROSE_GOLD: Shade = (0.84, 0.60, 0.50)
 

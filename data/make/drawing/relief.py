@@ -8,7 +8,7 @@ import numpy as np
 import skia
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 
-from .canvas import (
+from drawing.canvas import (
     SILVER,
     Brush,
     Shade,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import skia
 
-from .canvas import (
+from drawing.canvas import (
     CREAM,
     DARK_BROWN,
     GOLD,
@@ -31,7 +31,7 @@ from .canvas import (
     register,
     union,
 )
-from .relief import contrast, pair, plate, solid, within
+from drawing.relief import contrast, pair, plate, solid, within
 
 GUM: Shade = (0.72, 0.50, 0.30)
 SOLE_WHITE: Shade = (0.90, 0.90, 0.88)

@@ -1,0 +1,31 @@
+"""Set everything up, then open JupyterLab on the notebooks.
+
+python tools/lab.py                   # make lab
+python tools/lab.py --port 8899       # make lab PORT=8899
+python tools/lab.py --python 3.12     # make lab PYTHON=3.12
+
+Whatever else is given goes to JupyterLab.
+"""
+
+import os
+import sys
+
+import set_up
+
+
+def main():
+    parser = set_up.parser(__doc__)
+    parser.add_argument("--port", default="8888")
+    arguments, others = parser.parse_known_args()
+    set_up.set_up(arguments.python)
+    options = ["--notebook-dir=notebooks", "--port=" + arguments.port]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        options.append("--allow-root")
+    has_screen = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    if sys.platform.startswith("linux") and not has_screen:
+        options.append("--no-browser")
+    set_up.become(set_up.venv("python"), "-m", "jupyterlab", *(options + others))
+
+
+if __name__ == "__main__":
+    main()

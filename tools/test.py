@@ -1,0 +1,23 @@
+"""Set everything up, then run unit tests, docstring examples and every notebook.
+
+python tools/test.py                          # make test
+python tools/test.py --python 3.12            # make test PYTHON=3.12
+python tools/test.py tests/test_search.py     # make test ARGUMENTS=tests/test_search.py
+
+Whatever else is given goes to pytest.
+"""
+
+import set_up
+
+
+def main():
+    arguments, others = set_up.parser(__doc__).parse_known_args()
+    set_up.set_up(arguments.python)
+    # Each notebook and each file of tests stays with one process, so that its kernel and data are
+    # shared.
+    options = ["--nbval", "-n", "logical", "--maxprocesses", "4", "--dist", "loadfile"]
+    set_up.become(set_up.venv("python"), "-m", "pytest", *(options + others))
+
+
+if __name__ == "__main__":
+    main()
