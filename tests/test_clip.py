@@ -98,6 +98,13 @@ def test_the_whole_picture_is_seen_on_white(size):
     ]
 
 
+def test_the_first_loading_prints_nothing(tmp_path):
+    """Else a notebook shows, in a fresh cache, what it does not show the next time."""
+    script = "import simlib; simlib.load_encoder('clip', device='cpu')"
+    process = start_python(script, SIMLIB_HOME=str(tmp_path), PYTHONPATH=str(ROOT))
+    assert process.communicate(timeout=300) == ("", "")
+
+
 def test_the_folder_opens_with_plain_sentence_transformers_and_agrees(encoder, home):
     """Whoever takes the folder elsewhere, without simlib, finds the same neighbours."""
     from sentence_transformers import SentenceTransformer

@@ -19,6 +19,7 @@ since no stock module lays a picture on white.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import tempfile
@@ -336,17 +337,22 @@ def _write_safetensors(path: Path, tensors: dict[str, np.ndarray]) -> None:
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
     """Keep transformers' bars and notes on local files, a dozen of them, out of the notebook."""
-    from transformers.utils import logging
+    from transformers.utils import logging as transformers_logging
 
-    verbosity, had_bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    verbosity = transformers_logging.get_verbosity()
+    had_bars = transformers_logging.is_progress_bar_enabled()
+    sentences = logging.getLogger("sentence_transformers")  # warns when torch traces its modules
+    level = sentences.level
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    sentences.setLevel(logging.ERROR)
     try:
         yield
     finally:
-        logging.set_verbosity(verbosity)
+        sentences.setLevel(level)
+        transformers_logging.set_verbosity(verbosity)
         if had_bars:
-            logging.enable_progress_bar()
+            transformers_logging.enable_progress_bar()
 
 
 def _image_parts(projections: dict[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
