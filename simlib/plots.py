@@ -28,7 +28,7 @@ DPI = 80
 MOST_DRAWN = 50
 """So many neighbours are drawn at most: a row of thousands takes minutes, and nobody can see it."""
 
-PLAIN = {"parse_math": False, "usetex": False}
+PLAIN: dict[str, Any] = {"parse_math": False, "usetex": False}
 """For all text: what users wrote is never markup, and a ``$`` in it is a dollar."""
 
 MOST_SHOWN = 200
