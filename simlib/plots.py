@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Hashable, Iterable, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -90,7 +90,8 @@ def plot_similar(
     require_column(df, "img_path")
     neighbours = nearest(df, embedding_col, query_index, k_neighbors)
     captions = [f"{similarity:.2f}" for similarity in neighbours["cosine_similarity"]]
-    path = df["img_path"].loc[query_index]
+    label: Any = query_index  # pandas' types know fewer labels than pandas
+    path = df["img_path"].loc[label]
     draw_neighbours(path, neighbours["img_path"], captions, title=embedding_col)
     return neighbours
 
