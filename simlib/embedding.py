@@ -17,6 +17,7 @@ from simlib.columns import (
     column_of_rows,
     forget_pages,
     new_matrix,
+    note_encoder,
     remember_encoder,
     require_column,
 )
@@ -69,6 +70,7 @@ def embed(
         A new frame, index and rows as before, with the column ``encoder.column`` (each cell a
         read-only float32 array ``(dim,)``). A picture that can't be read keeps its row: its cell is
         None, and the column ``error`` says why. That column is there only where a picture failed.
+        ``.attrs["simlib_encoders"]`` notes the encoder's name and recipe.
 
     Raises
     ------
@@ -261,6 +263,7 @@ class EmbeddingJob:
         column = column_of_rows(matrix, self.present, image_df.index)
         embedded = image_df.assign(**{self.encoder.column: column})
         remember_encoder(matrix, self.encoder)
+        note_encoder(embedded, self.encoder)
         messages = [error and str(error) for error in self.errors]
         errors = pd.Series(messages, index=image_df.index, dtype=object)
         if errors.notna().any():

@@ -10,8 +10,15 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
 
-from simlib.columns import Embeddings, embedding_matrix, encoder_of, require_column
+from simlib.columns import (
+    Embeddings,
+    embedding_matrix,
+    encoder_of,
+    noted_encoders,
+    require_column,
+)
 from simlib.encoders import load_encoder
+from simlib.encoders.base import Encoder
 from simlib.images import ImageError, load_image
 from simlib.query import encode_query
 from simlib.search import nearest
@@ -117,8 +124,9 @@ def text_image_search(
     k : int
         How many pictures to find; the first ``MOST_DRAWN`` of them are drawn.
     model : Encoder or SentenceTransformer, optional
-        The network that made the column. By default the one that did so in this session, else the
-        compact one, ``simlib.load_encoder("clip")``.
+        The network that made the column. By default the one that did so in this session; or
+        ``simlib.load_encoder("clip")``, if the frame or the file that it was loaded from notes that
+        this one made the column.
 
     Returns
     -------
@@ -133,8 +141,8 @@ def text_image_search(
     TypeError
         If the model can't encode text.
     ValueError
-        If the text is empty, ``k`` is less than 1, or the model's embeddings have another
-        dimension than the column's.
+        If the text is empty, ``k`` is less than 1, it is not known which model made the column, or
+        the model's embeddings have another dimension than the column's.
 
     Examples
     --------
@@ -151,7 +159,7 @@ def text_image_search(
     require_column(df, "img_path")
     embeddings = Embeddings.of(df, img_emb_col)
     if model is None:
-        model = encoder_of(embeddings) or load_encoder("clip")
+        model = encoder_of(embeddings) or _load_its_encoder(df, img_emb_col)
     vector = encode_query(model, text_query)
     if len(vector) != embeddings.dim:
         raise ValueError(
@@ -168,6 +176,30 @@ def text_image_search(
     captions = [f"{similarity:.2f}" for similarity in found["cosine_similarity"]]
     draw_neighbours(None, found["img_path"], captions, title=f"“{text_query}”")
     return found
+
+
+def _load_its_encoder(df: pd.DataFrame, img_emb_col: str) -> Encoder:
+    """Return the compact image-text encoder if it made the column, or raise a ValueError.
+
+    Vectors from elsewhere may have as many values as its own, and searched with it they would give
+    nonsense.
+    """
+    made_by = noted_encoders(df.attrs).get(img_emb_col)
+    if made_by is None:
+        raise ValueError(
+            f"It is not known which model made the embeddings in {img_emb_col!r}, so words can't "
+            "be compared with them. Name it: model=simlib.load_encoder('clip'), or another."
+        )
+    if made_by["name"] == "clip":
+        from simlib.networks.clip_compact import RECIPE
+
+        if made_by["recipe"].removesuffix(" bfloat16") == RECIPE:
+            return load_encoder("clip")
+    raise ValueError(
+        f"The embeddings in {img_emb_col!r} were made by the encoder {made_by['name']!r} with "
+        "other weights than the compact ones of 'clip'. Pass the model that made them: "
+        "model=simlib.load_encoder(...)."
+    )
 
 
 def draw_neighbours(
