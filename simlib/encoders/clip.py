@@ -74,6 +74,7 @@ class ClipEncoder(TextEncoder):
 
     name = "clip"
     column = "clip_img_embedding"
+    checks_cache = False  # the recipe holds the hash of the weights
 
     def __init__(
         self,

@@ -241,6 +241,7 @@ class TowheeEncoder(Encoder):
 
     name = "towhee"
     column = "towhee_img_embedding"
+    checks_cache = False  # the recipe holds the hash of the weights
 
     def __init__(
         self,
