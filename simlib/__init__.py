@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; kept equal to _MODULE_O
     from simlib.encoders.base import TextEncoder as TextEncoder
     from simlib.encoders.own import make_encoder as make_encoder
     from simlib.encoders.pixels import flatten_pixels as flatten_pixels
+    from simlib.encoders.transformer import EmbeddingTransformer as EmbeddingTransformer
     from simlib.explorer.widgets import explore as explore
     from simlib.flatten import move_to_root_folder as move_to_root_folder
     from simlib.flatten import undo_move_to_root_folder as undo_move_to_root_folder
@@ -60,6 +61,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; kept equal to _MODULE_O
     from simlib.storage.parquet import save_embeddings as save_embeddings
 
 _MODULE_OF = {
+    "EmbeddingTransformer": "encoders.transformer",
     "Encoder": "encoders.base",
     "ImageError": "images",
     "MilvusIndex": "milvus.index",

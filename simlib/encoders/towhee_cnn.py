@@ -16,14 +16,14 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from simlib.downloads.hub import hub_file
 from simlib.encoders.base import Encoder
 from simlib.images import ImageError, load_image
 from simlib.networks import efficientnet_lite0, inference
 from simlib.networks.device import choose_device
+from simlib.networks.timm_network import open_timm
 
 PIPELINE, BATCH_PIPELINE = "image-embedding", "image-embedding-batch"
-RESNET50 = ("timm/resnet50.a1_in1k", "model.safetensors")
+RESNET50 = "resnet50.a1_in1k"
 
 
 class Network(NamedTuple):
@@ -56,32 +56,17 @@ def load_network(
 
 
 def _published_resnet50(device: str, precision: str, backend: str | None) -> Network:
-    import timm
-    from safetensors.torch import load_file
-    from timm.data import create_transform, resolve_model_data_config
-
-    from simlib.storage.hashing import sha256_of
-
-    path = hub_file(*RESNET50)
-    network = timm.create_model("resnet50", pretrained=False)
-    network.load_state_dict(load_file(path))
-    transform = create_transform(**resolve_model_data_config(network), is_training=False)
-    network.reset_classifier(0)  # from now on it ends with the pooled features
-
-    def prepare(image: Image.Image) -> np.ndarray:
-        return transform(image).numpy()  # (3, height, width)
-
-    recipe = f"{sha256_of(path)} {transform}"
+    resnet = open_timm(RESNET50)
     features = inference.load_network(
         "resnet50",
-        recipe,
-        lambda: network,
-        prepare(Image.new("RGB", (8, 8))),
+        resnet.recipe,
+        lambda: resnet.network,
+        resnet.prepare(Image.new("RGB", (8, 8))),
         device,
         precision,
         backend,
     )
-    return Network(prepare, features, network.num_features, recipe)
+    return Network(resnet.prepare, features, 2048, resnet.recipe)
 
 
 @functools.cache
