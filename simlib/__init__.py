@@ -28,7 +28,9 @@ if TYPE_CHECKING:  # what editors and type checkers see; kept equal to _MODULE_O
     from simlib.encoders import load_encoder as load_encoder
     from simlib.encoders.base import Encoder as Encoder
     from simlib.encoders.base import TextEncoder as TextEncoder
+    from simlib.encoders.own import make_encoder as make_encoder
     from simlib.encoders.pixels import flatten_pixels as flatten_pixels
+    from simlib.encoders.transformer import EmbeddingTransformer as EmbeddingTransformer
     from simlib.explorer.widgets import explore as explore
     from simlib.flatten import move_to_root_folder as move_to_root_folder
     from simlib.flatten import undo_move_to_root_folder as undo_move_to_root_folder
@@ -59,6 +61,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; kept equal to _MODULE_O
     from simlib.storage.parquet import save_embeddings as save_embeddings
 
 _MODULE_OF = {
+    "EmbeddingTransformer": "encoders.transformer",
     "Encoder": "encoders.base",
     "ImageError": "images",
     "MilvusIndex": "milvus.index",
@@ -81,6 +84,7 @@ _MODULE_OF = {
     "load_encoder": "encoders",
     "load_image": "images",
     "load_shards": "shards.run",
+    "make_encoder": "encoders.own",
     "measure_robustness": "measuring.robustness",
     "move_to_root_folder": "flatten",
     "nearest": "search",
