@@ -30,7 +30,6 @@ if TYPE_CHECKING:  # what editors and type checkers see; kept equal to _MODULE_O
     from simlib.encoders.base import TextEncoder as TextEncoder
     from simlib.encoders.own import make_encoder as make_encoder
     from simlib.encoders.pixels import flatten_pixels as flatten_pixels
-    from simlib.encoders.transformer import EmbeddingTransformer as EmbeddingTransformer
     from simlib.explorer.widgets import explore as explore
     from simlib.flatten import move_to_root_folder as move_to_root_folder
     from simlib.flatten import undo_move_to_root_folder as undo_move_to_root_folder
@@ -59,9 +58,10 @@ if TYPE_CHECKING:  # what editors and type checkers see; kept equal to _MODULE_O
     from simlib.shards.run import load_shards as load_shards
     from simlib.storage.parquet import load_embeddings as load_embeddings
     from simlib.storage.parquet import save_embeddings as save_embeddings
+    from simlib.transformer import EmbeddingTransformer as EmbeddingTransformer
 
 _MODULE_OF = {
-    "EmbeddingTransformer": "encoders.transformer",
+    "EmbeddingTransformer": "transformer",
     "Encoder": "encoders.base",
     "ImageError": "images",
     "MilvusIndex": "milvus.index",

@@ -6,6 +6,7 @@ import copy
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -167,7 +168,7 @@ def _load_again(
     return encoder
 
 
-def as_matrix(values: object, rows: int, encoder: Encoder, what: str = "picture") -> np.ndarray:
+def as_matrix(values: Any, rows: int, encoder: Encoder, what: str = "picture") -> np.ndarray:
     """Return what an encoder answered as a matrix, or raise if it is not one row a picture.
 
     Parameters
