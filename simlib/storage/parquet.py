@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import glob
+import json
 import os
 import time
 from itertools import chain
@@ -14,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from simlib.columns import Embeddings, column_of_rows
+from simlib.columns import ENCODERS, Embeddings, column_of_rows, noted_encoders
 from simlib.storage.atomic import whole_file
 
 ROW_GROUP_BYTES = 64 * 2**20
@@ -29,7 +30,8 @@ def save_embeddings(image_df: pd.DataFrame, path: str | os.PathLike) -> Path:
     ----------
     image_df : pandas.DataFrame
         Its embedding columns, as :func:`simlib.embed` makes them, become fixed-size lists of
-        float32; all other columns are written as pandas writes them. An index other than
+        float32, and the file notes which encoder made them; all other columns are written as pandas
+        writes them. An index other than
         0, 1, 2, … becomes a column named after it (``"index"`` if it has no name).
     path : str or path
         An existing file is replaced once the new one is complete.
@@ -83,7 +85,9 @@ def save_embeddings(image_df: pd.DataFrame, path: str | os.PathLike) -> Path:
         for column in image_df.columns
         if _holds_arrays(image_df[column])
     }
-    plain = _table(image_df.drop(columns=list(embeddings)))
+    rest = image_df.drop(columns=list(embeddings))
+    rest.attrs = {}  # which pyarrow would try to write
+    plain = _table(rest)
     # An explicit schema without pandas' own notes: with them, pandas.read_parquet fails on
     # fixed-size lists (https://github.com/pandas-dev/pandas/issues/59738).
     fields = [
@@ -92,7 +96,10 @@ def save_embeddings(image_df: pd.DataFrame, path: str | os.PathLike) -> Path:
         else plain.schema.field(column)
         for column in image_df.columns
     ]
-    schema = pa.schema(fields)
+    noted = noted_encoders(image_df.attrs)
+    noted = {column: noted[column] for column in embeddings if column in noted}
+    # Under the key of pandas' own, so that pandas.read_parquet finds it again, too.
+    schema = pa.schema(fields, {"PANDAS_ATTRS": json.dumps({ENCODERS: noted})} if noted else None)
     widest = max((4 * item.dim for item in embeddings.values()), default=64)
     step = max(1, ROW_GROUP_BYTES // widest)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -253,4 +260,16 @@ def _read(path: Path) -> pd.DataFrame:
         frame = pd.DataFrame(index=pd.RangeIndex(n))
     for name, (matrix, present) in read.items():
         frame[name] = column_of_rows(matrix, present, frame.index)
-    return frame[schema.names]
+    frame = frame[schema.names]
+    noted = _noted_in(schema)
+    frame.attrs = {ENCODERS: noted} if noted else {}
+    return frame
+
+
+def _noted_in(schema: pa.Schema) -> dict[str, dict[str, str]]:
+    """Return which encoder made which column, if the file says so."""
+    try:
+        attrs = json.loads((schema.metadata or {}).get(b"PANDAS_ATTRS", b"{}"))
+    except (ValueError, RecursionError):
+        return {}
+    return noted_encoders(attrs) if isinstance(attrs, dict) else {}
