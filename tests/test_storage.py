@@ -337,3 +337,27 @@ def test_two_columns_of_one_name_are_named(frame, tmp_path):
     with pytest.raises(ValueError, match=r"2 column\(s\) named 'own'"):
         simlib.save_embeddings(twice, tmp_path / "own.parquet")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_file_notes_which_encoder_made_which_column(image_df, tmp_path):
+    from simlib.columns import ENCODERS
+
+    pixels = simlib.load_encoder("pixels", size=(4, 4))
+    embedded = simlib.embed(image_df, pixels, progress=False).assign(own=list(np.eye(12)))
+    embedded.attrs["mine"] = object()  # which no file can hold
+    path = simlib.save_embeddings(embedded[embedded.index > 2], tmp_path / "a.parquet")
+    expected = {ENCODERS: {"flattened_pixels": {"name": "pixels", "recipe": pixels.recipe}}}
+    assert simlib.load_embeddings(path).attrs == expected
+    assert pd.read_parquet(path).attrs == expected
+    again = simlib.save_embeddings(simlib.load_embeddings(path), tmp_path / "b.parquet")
+    assert simlib.load_embeddings(again).attrs == expected
+    without = simlib.save_embeddings(embedded[["img_path", "own"]], tmp_path / "c.parquet")
+    assert simlib.load_embeddings(without).attrs == {}
+
+
+@pytest.mark.parametrize("notes", [b"{", b"[]", b"7", b"[" * 9999, b'{"simlib_encoders": [1]}'])
+def test_a_file_with_odd_notes_is_read_all_the_same(notes, tmp_path):
+    table = pa.table({"img_path": ["a.jpg"]}).replace_schema_metadata({"PANDAS_ATTRS": notes})
+    pq.write_table(table, tmp_path / "a.parquet")
+    assert simlib.load_embeddings(tmp_path / "a.parquet").attrs == {}

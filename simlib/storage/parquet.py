@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from simlib.columns import Embeddings, column_of_rows
+from simlib.columns import ENCODERS, Embeddings, column_of_rows, noted_encoders
 from simlib.storage.atomic import atomic_write
 
 ROW_GROUP_BYTES = 64 * 2**20
@@ -28,10 +28,10 @@ def save_embeddings(image_df: pd.DataFrame, path: str | os.PathLike) -> Path:
     ----------
     image_df : pandas.DataFrame
         Its embedding columns become fixed-size lists of float32: those whose cells are
-        one-dimensional arrays, tensors or lists of floats, all of one length, or missing. All
-        other columns (of numbers, text, tags, lists of whole numbers, …) are written as pandas
-        writes them. An index other than 0, 1, 2, … becomes a column named after it (``"index"``
-        if it has no name).
+        one-dimensional arrays, tensors or lists of floats, all of one length, or missing. The file
+        notes which encoder made them. All other columns (of numbers, text, tags, lists of whole
+        numbers, …) are written as pandas writes them. An index other than 0, 1, 2, … becomes a
+        column named after it (``"index"`` if it has no name).
     path : str or path
         A file on this computer; ``~`` is the home folder. An existing file is replaced once the
         new one is complete.
@@ -87,7 +87,9 @@ def save_embeddings(image_df: pd.DataFrame, path: str | os.PathLike) -> Path:
         for column in image_df.columns
         if _holds_embeddings(image_df[column])
     }
-    plain = _table(image_df.drop(columns=list(embeddings)))
+    rest = image_df.drop(columns=list(embeddings))
+    rest.attrs = {}  # which pyarrow would try to write
+    plain = _table(rest)
     # An explicit schema: pandas' own notes on fixed-size lists make pandas.read_parquet fail
     # (https://github.com/pandas-dev/pandas/issues/59738), so its notes are of the others only.
     fields = [
@@ -96,7 +98,12 @@ def save_embeddings(image_df: pd.DataFrame, path: str | os.PathLike) -> Path:
         else plain.schema.field(column)
         for column in image_df.columns
     ]
-    schema = pa.schema(fields, metadata=plain.schema.metadata)
+    metadata = dict(plain.schema.metadata or {})
+    noted = noted_encoders(image_df.attrs)
+    noted = {column: noted[column] for column in embeddings if column in noted}
+    if noted:  # under the key of pandas' own, so that pandas.read_parquet finds it again, too
+        metadata[b"PANDAS_ATTRS"] = json.dumps({ENCODERS: noted}).encode()
+    schema = pa.schema(fields, metadata=metadata or None)
     widest = max((4 * item.dim for item in embeddings.values()), default=64)
     step = max(1, ROW_GROUP_BYTES // widest)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -285,12 +292,25 @@ def _read(path: Path) -> pd.DataFrame:
         frame = pd.DataFrame(index=pd.RangeIndex(n))
     for name, (matrix, present) in read.items():
         frame[name] = column_of_rows(matrix, present, frame.index)
-    return frame[schema.names]
+    frame = frame[schema.names]
+    noted = _noted_in(schema)
+    frame.attrs = {ENCODERS: noted} if noted else {}
+    return frame
+
+
+def _noted_in(schema: pa.Schema) -> dict[str, dict[str, str]]:
+    """Return which encoder made which column, if the file says so."""
+    try:
+        attrs = json.loads((schema.metadata or {}).get(b"PANDAS_ATTRS", b"{}"))
+    except (ValueError, RecursionError):
+        return {}
+    return noted_encoders(attrs) if isinstance(attrs, dict) else {}
 
 
 def _as_pandas(table: pa.Table) -> pd.DataFrame:
     """Return a frame with the dtypes that pandas noted in the file; an index is a column here."""
     metadata = dict(table.schema.metadata or {})
+    metadata.pop(b"PANDAS_ATTRS", None)  # read by _noted_in, which trusts nothing in it
     try:
         notes = json.loads(metadata.pop(b"pandas"))
         notes |= {"index_columns": [], "column_indexes": []}
