@@ -14,10 +14,13 @@ import tempfile
 import pytest
 from nbval.plugin import IPyNbCell
 
-# Inherited by the notebooks' kernels: no progress bars in outputs, and an empty cache, so that what
-# is verified is computed here.
+# Inherited by the notebooks' kernels: no progress bars in outputs, and a cache that is empty when
+# the tests start, so that what is verified is computed here. The workers of pytest-xdist share it:
+# otherwise each would convert the same networks and embed the same catalogue again.
 os.environ["TQDM_DISABLE"] = "1"
-os.environ["SIMLIB_HOME"] = tempfile.mkdtemp(prefix="simlib-tests-")
+IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
+if not IS_WORKER:
+    os.environ["SIMLIB_HOME"] = tempfile.mkdtemp(prefix="simlib-tests-")
 
 DECIMAL = re.compile(r"-?\d+\.\d+(?:e[+-]?\d+)?")
 compare_exactly = IPyNbCell.compare_outputs
@@ -58,4 +61,5 @@ def pytest_runtest_call(item):
 
 
 def pytest_sessionfinish():
-    shutil.rmtree(os.environ["SIMLIB_HOME"], ignore_errors=True)
+    if not IS_WORKER:
+        shutil.rmtree(os.environ["SIMLIB_HOME"], ignore_errors=True)
