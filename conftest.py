@@ -8,7 +8,6 @@ run is a failure.
 
 import os
 import re
-import shutil
 import tempfile
 
 import pytest
@@ -18,9 +17,9 @@ from nbval.plugin import IPyNbCell
 # the tests start, so that what is verified is computed here. The workers of pytest-xdist share it:
 # otherwise each would convert the same networks and embed the same catalogue again.
 os.environ["TQDM_DISABLE"] = "1"
-IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
-if not IS_WORKER:
-    os.environ["SIMLIB_HOME"] = tempfile.mkdtemp(prefix="simlib-tests-")
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    HOME = tempfile.TemporaryDirectory(prefix="simlib-tests-", ignore_cleanup_errors=True)
+    os.environ["SIMLIB_HOME"] = HOME.name  # removed when this process ends, however pytest does
 
 DECIMAL = re.compile(r"-?\d+\.\d+(?:e[+-]?\d+)?")
 compare_exactly = IPyNbCell.compare_outputs
@@ -58,8 +57,3 @@ IPyNbCell.compare_outputs = compare_outputs
 def pytest_runtest_call(item):
     if isinstance(item, IPyNbCell) and item.cell.source.strip() and not item.cell.execution_count:
         pytest.fail("This cell was never run, so there is no output to compare with.", False)
-
-
-def pytest_sessionfinish():
-    if not IS_WORKER:
-        shutil.rmtree(os.environ["SIMLIB_HOME"], ignore_errors=True)
