@@ -57,3 +57,10 @@ IPyNbCell.compare_outputs = compare_outputs
 def pytest_runtest_call(item):
     if isinstance(item, IPyNbCell) and item.cell.source.strip() and not item.cell.execution_count:
         pytest.fail("This cell was never run, so there is no output to compare with.", False)
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist starts its workers
+def pytest_sessionstart(session):
+    if session.config.getoption("nbval", False) and "PYTEST_XDIST_WORKER" not in os.environ:
+        # On a slow computer matplotlib warns while it lists the fonts, once; not in a notebook.
+        import matplotlib.font_manager  # noqa: F401

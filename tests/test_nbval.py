@@ -102,3 +102,15 @@ def test_all_workers_share_one_new_cache_that_is_removed_at_the_end(tmp_path):
     home, is_there = seen[0].rsplit(" ", 1)
     assert seen[0] == seen[1] and is_there == "True"
     assert home != before and not Path(home).exists()
+
+
+def test_fonts_are_listed_before_a_notebook_could_warn_of_it(tmp_path):
+    code = (
+        "import os, pathlib\n"
+        "print(len(list(pathlib.Path(os.environ['MPLCONFIGDIR']).glob('fontlist-*.json'))))"
+    )
+    (tmp_path / "notebooks").mkdir()
+    notebook = nbformat.v4.new_notebook(cells=[cell(code, printed("1"))])
+    nbformat.write(notebook, tmp_path / "notebooks" / "fonts.ipynb")
+    finished = verify(tmp_path / "notebooks", MPLCONFIGDIR=str(tmp_path / "matplotlib"))
+    assert finished.returncode == 0, finished.stdout
