@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; kept equal to _MODULE_O
     from simlib.encoders import load_encoder as load_encoder
     from simlib.encoders.base import Encoder as Encoder
     from simlib.encoders.base import TextEncoder as TextEncoder
+    from simlib.encoders.own import make_encoder as make_encoder
     from simlib.encoders.pixels import flatten_pixels as flatten_pixels
     from simlib.explorer.widgets import explore as explore
     from simlib.flatten import move_to_root_folder as move_to_root_folder
@@ -57,8 +58,10 @@ if TYPE_CHECKING:  # what editors and type checkers see; kept equal to _MODULE_O
     from simlib.shards.run import load_shards as load_shards
     from simlib.storage.parquet import load_embeddings as load_embeddings
     from simlib.storage.parquet import save_embeddings as save_embeddings
+    from simlib.transformer import EmbeddingTransformer as EmbeddingTransformer
 
 _MODULE_OF = {
+    "EmbeddingTransformer": "transformer",
     "Encoder": "encoders.base",
     "ImageError": "images",
     "MilvusIndex": "milvus.index",
@@ -81,6 +84,7 @@ _MODULE_OF = {
     "load_encoder": "encoders",
     "load_image": "images",
     "load_shards": "shards.run",
+    "make_encoder": "encoders.own",
     "measure_robustness": "measuring.robustness",
     "move_to_root_folder": "flatten",
     "nearest": "search",

@@ -11,7 +11,7 @@ import mmap
 import os
 import tempfile
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +24,12 @@ __all__ = ["embedding_matrix"]
 
 ON_DISK_BYTES = 256 * 2**20
 """A matrix larger than this (in bytes) is kept in an unnamed temporary file, not in memory."""
+
+ENCODERS = "simlib_encoders"
+"""The key of ``DataFrame.attrs`` under which each column says who made it: name and recipe.
+
+It goes with the frame wherever pandas keeps ``attrs``, through pickle, and into Parquet files.
+"""
 
 CHUNK_BYTES = 64 * 2**20
 """How much of a matrix on disk is looked at in one go."""
@@ -274,6 +280,30 @@ def remember_encoder(matrix: np.ndarray, encoder: Encoder) -> None:
 def encoder_of(embeddings: Embeddings) -> Encoder | None:
     """Return the encoder that made these embeddings in this process, or None."""
     return _encoders.get(id(_root(embeddings.matrix)))
+
+
+def note_encoder(image_df: pd.DataFrame, encoder: Encoder) -> None:
+    """Write into the frame's ``attrs`` which encoder made its column ``encoder.column``."""
+    made_by = {"name": encoder.name, "recipe": encoder.recipe}
+    image_df.attrs[ENCODERS] = {**noted_encoders(image_df.attrs), encoder.column: made_by}
+
+
+def noted_encoders(attrs: Mapping) -> dict[str, dict[str, str]]:
+    """Return, by column, the name and the recipe of the encoder that made it, where it is noted.
+
+    Examples
+    --------
+    >>> noted_encoders({ENCODERS: {"own": {"name": "mine", "recipe": "mine 1"}, "other": 7}})
+    {'own': {'name': 'mine', 'recipe': 'mine 1'}}
+    """
+    noted = attrs.get(ENCODERS)
+    return {  # it may come from a file, so nothing about it is believed
+        column: {"name": made_by["name"], "recipe": made_by["recipe"]}
+        for column, made_by in (noted.items() if isinstance(noted, Mapping) else ())
+        if isinstance(made_by, Mapping)
+        and isinstance(made_by.get("name"), str)
+        and isinstance(made_by.get("recipe"), str)
+    }
 
 
 def _cells(image_df: pd.DataFrame, embedding_col: str) -> np.ndarray:

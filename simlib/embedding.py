@@ -17,10 +17,11 @@ from simlib.columns import (
     column_of_rows,
     forget_pages,
     new_matrix,
+    note_encoder,
     remember_encoder,
     require_column,
 )
-from simlib.encoders.base import Encoder
+from simlib.encoders.base import Encoder, as_matrix
 from simlib.images import ImageError, decode_image, read_image_file
 from simlib.progress import progress_bar
 from simlib.storage.cache import EmbeddingCache
@@ -69,6 +70,7 @@ def embed(
         A new frame, index and rows as before, with the column ``encoder.column`` (each cell a
         read-only float32 array ``(dim,)``). A picture that can't be read keeps its row: its cell is
         None, and the column ``error`` says why. That column is there only where a picture failed.
+        ``.attrs["simlib_encoders"]`` notes the encoder's name and recipe.
 
     Raises
     ------
@@ -93,10 +95,7 @@ def embed(
 
     require_column(image_df, "img_path")
     _require_no_other_errors(image_df)
-    if not isinstance(encoder, Encoder):
-        raise TypeError(
-            f"{encoder!r} is not an encoder; make one with simlib.load_encoder(name) first."
-        )
+    _require_encoder(encoder)
     workers = min(8, cpu_count()) if workers is None else workers
     require_count("batch_size", batch_size)
     require_count("workers", workers)
@@ -104,6 +103,20 @@ def embed(
     with progress_bar(encoder.column, " pictures", len(image_df), progress) as bar:
         job.run(batch_size, cache, bar.update)
     return job.frame(image_df)
+
+
+def _require_encoder(encoder: object) -> None:
+    if not isinstance(encoder, Encoder):
+        raise TypeError(
+            f"{encoder!r} is not an encoder; make one with simlib.load_encoder(name), or of a "
+            "function of your own with simlib.make_encoder(function, name=...)."
+        )
+    for attribute, example in (("name", '"mine"'), ("column", '"mine_embedding"')):
+        if not hasattr(encoder, attribute):
+            raise TypeError(
+                f"The encoder {type(encoder).__name__} has no {attribute!r}. Set it as a class "
+                f"attribute: {attribute} = {example}."
+            )
 
 
 def _require_no_other_errors(image_df: pd.DataFrame) -> None:
@@ -156,7 +169,9 @@ class EmbeddingJob:
 
     def run(self, batch_size: int, cache: bool, tick: Callable[[int], object]) -> None:
         """Embed all pictures; ``tick`` is told how many more are done."""
-        store = EmbeddingCache(self.encoder.recipe) if cache and self.encoder.cacheable else None
+        store = None
+        if cache and self.encoder.cacheable and self.encoder.recipe:
+            store = EmbeddingCache(self.encoder.recipe)
         try:
             if store is not None and not store.is_empty():
                 self.take_from(store.get, tick)
@@ -185,10 +200,27 @@ class EmbeddingJob:
                 hits = [(position, found[key]) for position, key in batch if key in found]
                 if hits:
                     positions, rows = zip(*hits, strict=True)
+                    if self.matrix is None and self.encoder.checks_cache:
+                        self._require_same(positions[0], rows[0])
                     self._put(positions, np.stack(rows))
                     tick(len(hits))
                 for position, key in batch:
                     self.digests[position] = key
+
+    def _require_same(self, position: int, cached: np.ndarray) -> None:
+        """Raise a ValueError if the encoder no longer gives what is cached under its recipe."""
+        encoder, path = self.encoder, self.paths[position]
+        prepared = encoder.prepare(decode_image(read_image_file(path), path))
+        (anew,) = as_matrix(encoder.encode_prepared(encoder.stack([prepared])), 1, encoder)
+        # Processors and batch sizes change the last digits, other weights or code much more.
+        if anew.shape != cached.shape or not np.allclose(
+            anew, cached, rtol=1e-2, atol=1e-2 * float(np.abs(cached).max()), equal_nan=True
+        ):
+            raise ValueError(
+                f"Under the recipe {encoder.recipe!r} the cache holds other embeddings than the "
+                f"encoder {encoder.name!r} gives now (compared on {path!r}). Give what has changed "
+                "a recipe of its own, or pass cache=False."
+            )
 
     def _encode_rest(
         self, store: EmbeddingCache | None, batch_size: int, tick: Callable[[int], object]
@@ -206,7 +238,7 @@ class EmbeddingJob:
                 return _Read(digest, error=ImageError(error.path, error.reason))
 
         def finish(positions: list[int], digests: list[bytes], encoding: Future) -> None:
-            embeddings = encoding.result()
+            embeddings = as_matrix(encoding.result(), len(positions), self.encoder)
             self._put(positions, embeddings)
             self.encoded += len(positions)
             if store is not None:
@@ -261,6 +293,7 @@ class EmbeddingJob:
         column = column_of_rows(matrix, self.present, image_df.index)
         embedded = image_df.assign(**{self.encoder.column: column})
         remember_encoder(matrix, self.encoder)
+        note_encoder(embedded, self.encoder)
         messages = [error and str(error) for error in self.errors]
         errors = pd.Series(messages, index=image_df.index, dtype=object)
         if errors.notna().any():

@@ -48,10 +48,10 @@ def move_to_root_folder(
 
     A file is named by the path that it had (``red/1.jpg`` becomes ``red_1.jpg``), with a counter
     where that name is taken, also by one that differs in case or in Unicode form only, since not
-    every disk tells these apart. No file is ever overwritten. Files in the root already keep their
-    names. All regular files move, not only pictures; hidden files and folders stay where they are
-    (with the folders that hold them). So do symlinks, which are never followed, folders that
-    cannot be read, and files on another disk mounted there: of these a warning tells.
+    every disk tells these apart. No file is ever overwritten. All regular files move, not only
+    pictures; hidden files and folders stay (with the folders that hold them). So do symlinks,
+    which are never followed, folders that cannot be read, and files on another disk mounted there:
+    of these a warning tells.
 
     The moves are listed in ``.simlib-moves.jsonl`` in the root before they begin. Called again
     after an interruption, this picks up where it was cut off; called on a flat folder, it does
@@ -329,10 +329,8 @@ def _locked(root: str) -> Iterator[None]:
             "try again when it is done."
         ) from None
     except OSError as error:
-        reason = os.strerror(error.errno or 0)
-        raise OSError(
-            error.errno, f"Nothing was moved: the folder cannot be locked ({reason})", path
-        ) from error
+        said = f"Nothing was moved: the folder cannot be locked ({os.strerror(error.errno or 0)})"
+        raise OSError(error.errno, said, path) from error
     try:
         for name in os.listdir(root):
             if name.startswith(_UNFINISHED):  # left by a process that was killed
@@ -359,6 +357,8 @@ def _read_manifest(root: str) -> list[_Record]:
     for number, line in enumerate(text.split(b"\n")[:-1], start=1):
         try:
             record = json.loads(line.decode())
+            if isinstance(record, dict) and set(record) == {"placeholder"}:
+                continue  # of an earlier version; means nothing now
             if not _is_sound(root, record):
                 raise ValueError
         except (ValueError, RecursionError):  # json's and Unicode's errors are ValueErrors, too
@@ -375,19 +375,16 @@ def _is_sound(root: str, record: Any) -> bool:
     if not isinstance(record, dict):
         return False
     if set(record) == {"folder", "mode"}:
-        mode = record["mode"]
-        return _is_inside(root, record["folder"]) and type(mode) is int and 0 <= mode <= 0o7777
-    if set(record) != {"from", "to", "inode"}:
+        names, number, end = [record["folder"]], record["mode"], 0o10000
+    elif set(record) == {"from", "to", "inode"}:
+        names, number, end = [record["from"], record["to"]], record["inode"], 2**128
+    else:
         return False
-    old, new, inode = record["from"], record["to"], record["inode"]
-    return (
-        _is_inside(root, old)
-        and _is_inside(root, new)
-        and "/" in old  # so that the two differ
-        and "/" not in new
-        and type(inode) is int
-        and 0 <= inode < 2**128
-    )
+    if type(number) is not int or not 0 <= number < end:
+        return False
+    if not all(_is_inside(root, name) for name in names):
+        return False
+    return "from" not in record or ("/" in names[0] and "/" not in names[1])  # so they differ
 
 
 def _is_inside(root: str, name: Any) -> bool:
@@ -404,9 +401,9 @@ def _is_inside(root: str, name: Any) -> bool:
 
 def _write_manifest(root: str, known: list[_Record], records: list[_Record]) -> None:
     """Add what is new among ``records`` to the manifest, all or nothing, and to the disk."""
-    from simlib.storage.atomic import whole_file
+    from simlib.storage.atomic import atomic_write
 
     lines = dict.fromkeys(json.dumps(record) for record in known + records)
     refusal = "Nothing was moved: the list of moves cannot be written ({reason})"
-    with whole_file(Path(root), MANIFEST_NAME, _UNFINISHED, refusal) as manifest:
+    with atomic_write(Path(root), MANIFEST_NAME, _UNFINISHED, refusal) as manifest:
         manifest.write("".join(line + "\n" for line in lines).encode())

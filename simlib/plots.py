@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Hashable, Iterable, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
 
-from simlib.columns import Embeddings, embedding_matrix, encoder_of, require_column
+from simlib.columns import (
+    Embeddings,
+    embedding_matrix,
+    encoder_of,
+    noted_encoders,
+    require_column,
+)
 from simlib.encoders import load_encoder
+from simlib.encoders.base import Encoder
 from simlib.images import ImageError, load_image
 from simlib.query import encode_query
 from simlib.search import nearest
@@ -27,6 +34,12 @@ DPI = 80
 
 MOST_DRAWN = 50
 """So many neighbours are drawn at most: a row of thousands takes minutes, and nobody can see it."""
+
+PLAIN: dict[str, Any] = {"parse_math": False, "usetex": False}
+"""For all text: what users wrote is never markup, and a ``$`` in it is a dollar."""
+
+MOST_SHOWN = 200
+"""So many characters of a text are drawn at most."""
 
 THUMBNAIL = 224
 """The longer side of a picture in a figure, in pixels."""
@@ -84,7 +97,8 @@ def plot_similar(
     require_column(df, "img_path")
     neighbours = nearest(df, embedding_col, query_index, k_neighbors)
     captions = [f"{similarity:.2f}" for similarity in neighbours["cosine_similarity"]]
-    path = df["img_path"].loc[query_index]
+    label: Any = query_index  # pandas' types know fewer labels than pandas
+    path = df["img_path"].loc[label]
     draw_neighbours(path, neighbours["img_path"], captions, title=embedding_col)
     return neighbours
 
@@ -110,8 +124,9 @@ def text_image_search(
     k : int
         How many pictures to find; the first ``MOST_DRAWN`` of them are drawn.
     model : Encoder or SentenceTransformer, optional
-        The network that made the column. By default the one that did so in this session, else the
-        compact one, ``simlib.load_encoder("clip")``.
+        The network that made the column. By default the one that did so in this session; or
+        ``simlib.load_encoder("clip")``, if the frame or the file that it was loaded from notes that
+        this one made the column.
 
     Returns
     -------
@@ -126,8 +141,8 @@ def text_image_search(
     TypeError
         If the model can't encode text.
     ValueError
-        If the text is empty, ``k`` is less than 1, or the model's embeddings have another
-        dimension than the column's.
+        If the text is empty, ``k`` is less than 1, it is not known which model made the column, or
+        the model's embeddings have another dimension than the column's.
 
     Examples
     --------
@@ -144,7 +159,7 @@ def text_image_search(
     require_column(df, "img_path")
     embeddings = Embeddings.of(df, img_emb_col)
     if model is None:
-        model = encoder_of(embeddings) or load_encoder("clip")
+        model = encoder_of(embeddings) or _load_its_encoder(df, img_emb_col)
     vector = encode_query(model, text_query)
     if len(vector) != embeddings.dim:
         raise ValueError(
@@ -161,6 +176,30 @@ def text_image_search(
     captions = [f"{similarity:.2f}" for similarity in found["cosine_similarity"]]
     draw_neighbours(None, found["img_path"], captions, title=f"“{text_query}”")
     return found
+
+
+def _load_its_encoder(df: pd.DataFrame, img_emb_col: str) -> Encoder:
+    """Return the compact image-text encoder if it made the column, or raise a ValueError.
+
+    Vectors from elsewhere may have as many values as its own, and searched with it they would give
+    nonsense.
+    """
+    made_by = noted_encoders(df.attrs).get(img_emb_col)
+    if made_by is None:
+        raise ValueError(
+            f"It is not known which model made the embeddings in {img_emb_col!r}, so words can't "
+            "be compared with them. Name it: model=simlib.load_encoder('clip'), or another."
+        )
+    if made_by["name"] == "clip":
+        from simlib.networks.clip_compact import RECIPE
+
+        if made_by["recipe"].removesuffix(" bfloat16") == RECIPE:
+            return load_encoder("clip")
+    raise ValueError(
+        f"The embeddings in {img_emb_col!r} were made by the encoder {made_by['name']!r} with "
+        "other weights than the compact ones of 'clip'. Pass the model that made them: "
+        "model=simlib.load_encoder(...)."
+    )
 
 
 def draw_neighbours(
@@ -185,7 +224,7 @@ def draw_neighbours(
     if query is not None:
         for spine in axes[0, 0].spines.values():
             spine.set(visible=True, color="tab:orange", linewidth=2.5)
-    figure.suptitle(_drawable(title), fontsize=10)
+    figure.suptitle(_shown(title), fontsize=10, **PLAIN)
     figure.tight_layout(pad=0.4)
     return figure
 
@@ -310,9 +349,9 @@ def plot_comparison(comparison: pd.DataFrame, columns: int = 3) -> Figure:
             axis.plot(mean.iloc[place], place, "o", color=colour, ms=5)
         if measure in comparison.attrs.get("chance", {}):
             axis.axvline(comparison.attrs["chance"][measure], color="grey", ls=":", lw=1)
-        axis.set_title(measure, fontsize=9)
+        axis.set_title(_shown(measure), fontsize=9, **PLAIN)
         axis.set(xlim=(-0.03, 1.03), ylim=(len(comparison) - 0.5, -0.5))
-        axis.set_yticks(places, comparison.index, fontsize=9)
+        axis.set_yticks(places, map(_shown, comparison.index), fontsize=9, **PLAIN)
         axis.tick_params(labelsize=8)
         axis.grid(axis="x", alpha=0.3)
     figure.tight_layout(pad=0.5)
@@ -417,7 +456,7 @@ def plot_map(
         _draw_points(axis, points, None if label_col is None else shown[label_col], plain)
         if thumbnails:
             _draw_thumbnails(axis, points, shown["img_path"].tolist(), thumbnails)
-        axis.set_title(column, fontsize=9)
+        axis.set_title(_shown(column), fontsize=9, **PLAIN)
         axis.set(xticks=[], yticks=[])
     figure.tight_layout(pad=0.5)
     result = pd.DataFrame(coordinates, index=shown.index)
@@ -471,11 +510,6 @@ def _umap(reduced: np.ndarray, seed: int) -> np.ndarray:
 _MAPS = {"pca": _pca, "tsne": _tsne, "umap": _umap}
 
 
-def _drawable(text: object) -> str:
-    """Text for matplotlib, which refuses what is not Unicode, such as parts of some file names."""
-    return str(text).encode(errors="backslashreplace").decode()
-
-
 def _draw_points(
     axis: Axes, points: np.ndarray, labels: pd.Series | None, plain: str = "0.6"
 ) -> None:
@@ -501,9 +535,7 @@ def _draw_points(
             # Where most of them are: the point whose distances to the others have the least median.
             spread = np.linalg.norm(own[:, None] - own[None], axis=2)
             x, y = own[np.median(spread, axis=1).argmin()]
-            text = axis.text(
-                x, y, _drawable(name), fontsize=6, ha="center", va="center", parse_math=False
-            )
+            text = axis.text(x, y, _shown(name), fontsize=6, ha="center", va="center", **PLAIN)
             text.set_path_effects([withStroke(linewidth=1.5, foreground="white")])
 
 
@@ -537,10 +569,16 @@ def _draw(axis: Axes, picture: Path | Image.Image, caption: str) -> None:
         except ImageError:
             image = _unreadable()
     axis.imshow(image)
-    axis.set_title(_drawable(caption), fontsize=8, pad=2, parse_math=False)  # a $ in it is a dollar
+    axis.set_title(_shown(caption), fontsize=8, pad=2, **PLAIN)
     axis.set(xticks=[], yticks=[])
     for spine in axis.spines.values():
         spine.set_visible(False)
+
+
+def _shown(text: object) -> str:
+    """Return a text as it can be drawn: on one line, not too long, and without half characters."""
+    line = " ".join(str(text)[: MOST_SHOWN + 1].encode(errors="backslashreplace").decode().split())
+    return line if len(line) <= MOST_SHOWN else f"{line[: MOST_SHOWN - 1]}…"
 
 
 def _unreadable() -> Image.Image:

@@ -408,6 +408,17 @@ def test_a_senseless_size_is_refused_in_a_sentence(side):
         load_image("shoe.jpg", max_pixels_side=side)
 
 
+def test_pillow_opens_files_in_one_place_only():
+    """SECURITY.md promises it. What robustness.py opens is a JPEG that it has just made itself."""
+    package = Path(images.__file__).parent
+    opening = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if re.search(r"Image\.open\(|ImageFile\(|imread\(|read_image\(", path.read_text("utf-8"))
+    }
+    assert opening <= {"images.py", "measuring/robustness.py"}
+
+
 # Every kind of TIFF: right, or refused as a kind that is not read; never noise, never "damaged"
 
 

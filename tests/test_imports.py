@@ -24,7 +24,7 @@ SIMLIB = """
     flatten catalogue
     encoders
     embedding
-    query
+    query transformer
     search
     plots
     training measuring

@@ -220,3 +220,68 @@ def test_a_map_without_thumbnails_needs_no_paths():
     assert simlib.plot_map(frame, "own", method="pca").shape == (8, 2)
     with pytest.raises(KeyError, match="no column 'img_path'; it has: own. .*rename"):
         simlib.plot_map(frame, "own", method="pca", thumbnails=4)
+
+
+# Text is never markup
+
+NOT_MARKUP = [r"$\nosuch{$", "a $5 bag and a $9 hat", "$", "50% off_under^"]
+
+
+def rendered(figure):
+    """Draw the figure, which is when matplotlib reads its texts, and return those."""
+    import matplotlib.text
+
+    figure.canvas.draw()
+    texts = figure.findobj(matplotlib.text.Text)
+    assert not [text for text in texts if "$" in text.get_text() and text.get_parse_math()]
+    return [text.get_text() for text in texts]
+
+
+class Reader:
+    def encode(self, texts, **_):
+        return np.ones((len(texts), 192), dtype=np.float32)
+
+
+@pytest.mark.parametrize("text", NOT_MARKUP)
+def test_a_dollar_in_a_column_or_a_query_is_a_dollar(embedded, text):
+    import matplotlib.pyplot as plt
+
+    named = embedded.rename(columns={"average_colours": text})
+    simlib.plot_similar(named, text, 0, k_neighbors=2)
+    assert text in rendered(plt.gcf())
+
+    simlib.text_image_search(text, embedded, "average_colours", k=2, model=Reader())
+    assert f"“{text}”" in rendered(plt.gcf())
+
+
+@pytest.mark.parametrize("text", NOT_MARKUP)
+def test_a_dollar_in_a_label_or_a_caption_is_a_dollar(embedded, text):
+    import matplotlib.pyplot as plt
+
+    labelled = embedded.assign(label=text).rename(columns={"average_colours": text})
+    assert text in rendered(simlib.plot_grid(labelled, captions="label"))
+    simlib.plot_map(labelled, text, "label", method="pca", thumbnails=4)
+    assert rendered(plt.gcf()).count(text) == 2  # the title, and the label
+
+
+@pytest.mark.parametrize("text", NOT_MARKUP)
+def test_a_dollar_in_a_comparison_is_a_dollar(text):
+    columns = pd.MultiIndex.from_product([[f"mAP@R by {text}"], ["mean", "low", "high"]])
+    table = pd.DataFrame([[0.5, 0.4, 0.6]], index=[text], columns=columns)
+    texts = rendered(simlib.plot_comparison(table))
+    assert text in texts and f"mAP@R by {text}" in texts
+
+
+def test_half_a_character_is_drawn_as_a_question_mark(embedded):
+    import matplotlib.pyplot as plt
+
+    simlib.text_image_search("bag \ud83d", embedded, "average_colours", k=2, model=Reader())
+    assert "“bag ?”" in rendered(plt.gcf())
+
+
+def test_a_text_without_end_is_cut(embedded):
+    import matplotlib.pyplot as plt
+
+    named = embedded.rename(columns={"average_colours": "a" * 10_000})
+    simlib.plot_similar(named, "a" * 10_000, 0, k_neighbors=2)
+    assert "a" * 199 + "…" in rendered(plt.gcf())

@@ -28,7 +28,18 @@ needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system can
 
 
 @pytest.fixture(scope="module")
-def encoders(tmp_path_factory):
+def shared_home(tmp_path_factory):
+    return tmp_path_factory.mktemp("shared-home")
+
+
+@pytest.fixture(autouse=True)
+def one_home(shared_home, simlib_home, monkeypatch):
+    """One home for all tests of this file, so that no process has to convert a network again."""
+    monkeypatch.setenv("SIMLIB_HOME", str(shared_home))
+
+
+@pytest.fixture(scope="module")
+def encoders():
     """Each loaded once, and used, so that its threads are running."""
     loaded = {}
 

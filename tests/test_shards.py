@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from average_colours import AverageColours, run_python, truth
+from average_colours import AverageColours, start_python, truth
 from file_rights import as_somebody_else
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -23,6 +23,7 @@ import simlib
 from conftest import draw_pictures
 from simlib import embedding, listing
 from simlib.listing import Hole, Picture, find_pictures, list_pictures
+from simlib.shards import make
 from simlib.shards import run as shards_run
 from simlib.shards.files import MANIFEST_NAME, ShardError, locked
 
@@ -135,12 +136,13 @@ def test_only_what_changed_is_embedded_and_the_result_is_that_of_a_fresh_run(fol
     run(folder, out)
     change(folder / "shirts" / "003.png", "red")
     (folder / "shoes" / "011.png").unlink()
+    (folder / "shirts" / "008.png").rename(folder / "shirts" / "008 renamed.png")
     draw_pictures(folder / "watches", 2)
     os.utime(folder / "bags" / "001.png")  # touched: read again, and found to be the same
     encoder = AverageColours()
     summary = run(folder, out, encoder)
     assert encoder.encoded == summary.embedded == 3
-    assert (summary.pictures, summary.failed, summary.removed) == (61, 1, 1)
+    assert (summary.pictures, summary.failed, summary.removed) == (61, 1, 2)
     run(folder, tmp_path / "fresh")
     assert contents(out) == contents(tmp_path / "fresh")
 
@@ -159,97 +161,101 @@ def test_a_file_is_on_the_disk_before_it_gets_its_name_and_the_name_before_the_n
         assert name.name == MANIFEST_NAME or file == name.stat().st_ino
 
 
-KILLS = """
-import gc, os, shutil, signal, sys
-from pathlib import Path
-from stat import S_ISDIR
-import filelock, joblib, tqdm.auto  # here once, and not in each child
-import simlib.shards.make, simlib.shards.run
+def run_and_watch(folder, out, watch):
+    """Run; call ``watch`` before each batch and around each change of the files in ``out``."""
+
+    class Watched(AverageColours):
+        def encode_prepared(self, batch):
+            watch()
+            return super().encode_prepared(batch)
+
+    def watched(function):
+        def call(*arguments, **options):
+            watch()
+            result = function(*arguments, **options)
+            watch()
+            return result
+
+        return call
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("fsync", "replace", "unlink"):
+            patch.setattr(os, name, watched(getattr(os, name)))
+        run(folder, out, Watched(), batch_size=4)
+
+
+def finished(out):
+    return {path.name: path.stat().st_mtime_ns for path in out.glob("*.parquet")}
+
+
+@pytest.mark.parametrize("missing", [24, 5])
+def test_killed_at_any_of_its_steps_it_continues_and_ends_in_the_same_bytes(
+    tmp_path, monkeypatch, missing
+):
+    """A kill leaves what is on disk at that moment; a run continues from each such state."""
+    monkeypatch.setattr(make, "CHUNK", 4)  # two row groups a shard
+    folder, out, fresh = (tmp_path / name for name in ("pictures", "out", "fresh"))
+    draw_pictures(folder, 24)
+    out.mkdir()
+    if missing < 24:  # pictures have come, gone and changed since an earlier run
+        run(folder, out, batch_size=4)
+        os.utime(folder / "000.png", ns=(0, 0))
+        (folder / "001.png").rename(folder / "001 renamed.png")
+        shutil.copy(folder / "003.png", folder / "002.png")
+        (folder / "003.png").unlink()
+        draw_pictures(folder / "new", missing, (32, 32))
+    stale = finished(out).items()
+    states = []
+
+    def keep_state():
+        state = tmp_path / f"state-{len(states)}"
+        states.append(shutil.copytree(out, state, ignore=shutil.ignore_patterns(".lock")))
+
+    run_and_watch(folder, out, keep_state)
+    run(folder, fresh, batch_size=4)
+    assert contents(out) == contents(fresh) and len(states) > 20
+    left = []
+    for state in states:
+        before = finished(state).items() - stale
+        encoder = AverageColours()
+        summary = run(folder, state, encoder, batch_size=4)
+        assert contents(state) == contents(fresh)
+        assert before <= finished(state).items(), "a finished shard was made again"
+        assert summary.embedded == encoder.encoded
+        left.append(encoder.encoded)
+    assert left == sorted(left, reverse=True) and (left[0], left[-1]) == (missing, 0)
+
+
+def test_a_process_that_was_killed_leaves_its_finished_shards_and_no_lock(folder, out, tmp_path):
+    script = """
+import sys, time
 from average_colours import AverageColours
+import simlib
 
-root = Path(sys.argv[1])
-folder, out, before, fresh, log = (
-    root / name for name in ("pictures", "out", "before", "fresh", "encoded")
-)
-
-simlib.shards.make.CHUNK = 4  # two row groups a shard
-
-def step():
-    global left
-    left -= 1
-    if left == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-class Logged(AverageColours):
+class Stops(AverageColours):
     def encode_prepared(self, batch):
-        step()
-        with open(log, "ab", buffering=0) as file:
-            file.write(b"." * len(batch))
+        if self.encoded > 30:
+            print("here", flush=True)
+            time.sleep(600)  # until it is killed
         return super().encode_prepared(batch)
 
-def on_event(event, arguments):
-    if event in ("open", "os.rename", "os.remove") and str(arguments[0]).startswith(str(out)):
-        if event != "open" or arguments[2] & (os.O_WRONLY | os.O_RDWR):
-            step()
-
-def run_in_child(out, kill_before=0):
-    # Killed before its step of that number: a batch, or a change of the files in out.
-    global left
-    child = os.fork()
-    if child:
-        return os.WIFSIGNALED(os.waitpid(child, 0)[1])
-    left = kill_before
-    os.fsync = lambda descriptor: None if S_ISDIR(os.fstat(descriptor).st_mode) else step()
-    sys.addaudithook(on_event)
-    simlib.embed_folder(folder, out, Logged(), 8, batch_size=4, workers=1, progress=False)
-    os._exit(0)
-
-def done():
-    return {f.name: (f.stat().st_ino, f.stat().st_mtime_ns) for f in out.glob("*.parquet")}
-
-def contents(out):
-    return {f.name: f.read_bytes() for f in out.iterdir() if f.name != ".lock"}
-
-def kill_before_each_step(missing):
-    run_in_child(fresh)
-    kills, killed = 0, True
-    while killed:
-        shutil.rmtree(out, ignore_errors=True)
-        shutil.copytree(before, out)
-        log.write_bytes(b"")
-        stale = done().keys()
-        killed = run_in_child(out, kills + 1)
-        kills += killed
-        finished = {name: state for name, state in done().items() if name not in stale}
-        assert not run_in_child(out)
-        assert finished.items() <= done().items(), "a finished shard was lost or made again"
-        assert contents(out) == contents(fresh)
-        encoded = log.stat().st_size
-        assert missing <= encoded <= missing + 8 * killed, "more than one shard was done twice"
-    print(kills)
-
-gc.freeze()  # shared with the children
-before.mkdir()
-kill_before_each_step(10)
-
-# The same while pictures have come, gone and changed.
-shutil.rmtree(before)
-fresh.rename(before)
-os.utime(folder / "000.png", ns=(0, 0))
-(folder / "001.png").rename(folder / "001 renamed.png")
-(folder / "002.png").write_bytes((folder / "003.png").read_bytes())
-(folder / "003.png").unlink()
-shutil.copytree(sys.argv[2], folder / "new")
-kill_before_each_step(3)
+simlib.embed_folder(sys.argv[1], sys.argv[2], Stops(), 8, progress=False)
 """
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_killed_before_any_of_its_steps_it_continues_and_ends_in_the_same_bytes(tmp_path):
-    draw_pictures(tmp_path / "pictures", 10)
-    draw_pictures(tmp_path / "new", 3, (32, 32))
-    kills = list(map(int, run_python(KILLS, tmp_path, tmp_path / "new").split()))
-    assert len(kills) == 2 and min(kills) >= 15
+    process = start_python(script, folder, out)
+    try:
+        assert process.stdout.readline() == "here\n"
+        with pytest.raises(RuntimeError, match="Another process is writing to"):
+            run(folder, out)
+    finally:
+        process.kill()
+        process.communicate()
+    before = finished(out)
+    encoder = AverageColours()
+    summary = run(folder, out, encoder)
+    assert len(before) >= 4 and before.items() <= finished(out).items()
+    assert encoder.encoded == summary.embedded <= 60 - 31
+    run(folder, tmp_path / "fresh")
+    assert contents(out) == contents(tmp_path / "fresh")
 
 
 @settings(max_examples=15, deadline=None, derandomize=True)
@@ -283,7 +289,7 @@ def test_the_shards_are_a_function_of_the_folder_whatever_happened_before(states
         assert contents(out) == contents(fresh)
 
 
-def test_another_shard_size_cuts_anew_but_embeds_nothing(folder, out, tmp_path):
+def test_another_shard_size_cuts_again_but_embeds_nothing(folder, out, tmp_path):
     run(folder, out)
     encoder = AverageColours()
     summary = run(folder, out, encoder, shard_size=30)
@@ -485,7 +491,7 @@ def test_two_writers_at_once_are_one_too_many(folder, out):
 
 
 @pytest.mark.parametrize(
-    ("options", "sentence"),
+    ("options", "message"),
     [
         ({"shard_size": 0}, "shard_size=0 is not a whole number"),
         ({"batch_size": True}, "batch_size=True is not a whole number"),
@@ -497,8 +503,8 @@ def test_two_writers_at_once_are_one_too_many(folder, out):
         ({"encoder": AverageColours(), "engine": "ray"}, "workers make their encoders themselves"),
     ],
 )
-def test_arguments_that_make_no_sense_are_answered_in_a_sentence(folder, out, options, sentence):
-    with pytest.raises((ValueError, TypeError), match=sentence):
+def test_invalid_arguments_are_refused_with_a_clear_message(folder, out, options, message):
+    with pytest.raises((ValueError, TypeError), match=message):
         run(folder, out, **options)
     assert not list(out.glob("*.parquet"))
 
@@ -524,7 +530,7 @@ def test_reading_what_is_not_there_or_not_complete_says_what_to_do(folder, out, 
 # Disks
 
 
-def test_a_full_disk_is_a_sentence_and_costs_only_the_shard_it_hit(folder, out, tmp_path):
+def test_a_full_disk_is_reported_and_costs_only_the_shard_it_hit(folder, out, tmp_path):
     resource = pytest.importorskip("resource", reason="this system sets no limits")
     run(folder, tmp_path / "fresh")
     sizes = [path.stat().st_size for path in (tmp_path / "fresh").glob("*.parquet")]
@@ -542,7 +548,7 @@ def test_a_full_disk_is_a_sentence_and_costs_only_the_shard_it_hit(folder, out, 
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
+def made(tmp_path_factory):
     """Shards that nobody changes, with their pictures."""
     root = tmp_path_factory.mktemp("finished")
     draw_pictures(root / "pictures", 12)
@@ -554,8 +560,8 @@ def copy_of(out, root):
     return Path(shutil.copytree(out, Path(root, "out")))
 
 
-def test_a_truncated_shard_is_named_and_made_again(finished, tmp_path):
-    folder, whole = finished
+def test_a_truncated_shard_is_named_and_made_again(made, tmp_path):
+    folder, whole = made
     out = copy_of(whole, tmp_path)
     victim = sorted(out.glob("*.parquet"))[0]
     victim.write_bytes(victim.read_bytes()[:-100])
@@ -571,8 +577,8 @@ def test_a_truncated_shard_is_named_and_made_again(finished, tmp_path):
 
 @damages
 @given(st.data())
-def test_no_corruption_of_a_shard_goes_unnoticed_and_all_of_it_is_repaired(finished, data):
-    folder, whole = finished
+def test_no_corruption_of_a_shard_goes_unnoticed_and_all_of_it_is_repaired(made, data):
+    folder, whole = made
     with tempfile.TemporaryDirectory() as root:
         out = copy_of(whole, root)
         victim = data.draw(st.sampled_from(sorted(out.glob("*.parquet"))))
@@ -592,11 +598,11 @@ def test_no_corruption_of_a_shard_goes_unnoticed_and_all_of_it_is_repaired(finis
 
 @damages
 @given(st.data())
-def test_a_corrupt_list_of_shards_is_refused_or_harmless_and_is_repaired(finished, data):
-    folder, whole = finished
+def test_a_corrupt_list_of_shards_is_refused_or_harmless_and_is_repaired(made, data):
+    folder, whole = made
     fields = json.loads((whole / MANIFEST_NAME).read_bytes())
     if data.draw(st.booleans()):
-        place = data.draw(st.sampled_from(["dim", "shards", "folder", "recipe", "finished"]))
+        place = data.draw(st.sampled_from([*fields]))
         fields[place] = data.draw(
             st.none() | st.integers() | st.text() | st.lists(st.lists(st.integers() | st.text()))
         )
@@ -619,8 +625,36 @@ def test_a_corrupt_list_of_shards_is_refused_or_harmless_and_is_repaired(finishe
             assert contents(out) == contents(whole)
 
 
-def test_a_list_of_shards_cannot_point_out_of_its_folder(finished, tmp_path):
-    out = copy_of(finished[1], tmp_path)
+def test_shards_with_a_list_of_another_version_are_kept(made, tmp_path):
+    folder, whole = made
+    out = copy_of(whole, tmp_path)
+    fields = json.loads((out / MANIFEST_NAME).read_bytes())
+    (out / MANIFEST_NAME).write_text(json.dumps(fields | {"format": 1}))
+    encoder = AverageColours()
+    with pytest.warns(UserWarning, match="written by another version of simlib"):
+        summary = run(folder, out, encoder, shard_size=6)
+    assert (encoder.encoded, summary.reused) == (0, 12) and contents(out) == contents(whole)
+
+
+@pytest.mark.parametrize(("field", "value"), [("dim", 100), ("pictures", 13), ("column", "other")])
+def test_a_list_that_contradicts_the_shards_is_refused_before_memory_is_reserved(
+    made, tmp_path, monkeypatch, field, value
+):
+    folder, whole = made
+    out = copy_of(whole, tmp_path)
+    fields = json.loads((out / MANIFEST_NAME).read_bytes())
+    (out / MANIFEST_NAME).write_text(json.dumps(fields | {field: value}))
+    with monkeypatch.context() as patch:
+        patch.setattr(shards_run, "new_matrix", None)
+        for read in (simlib.load_shards, lambda out: next(simlib.iterate_shards(out))):
+            with pytest.raises(ValueError, match="does not match the shards. Call simlib.embed_f"):
+                read(out)
+    run(folder, out, shard_size=6)
+    assert contents(out) == contents(whole)
+
+
+def test_a_list_of_shards_cannot_point_out_of_its_folder(made, tmp_path):
+    out = copy_of(made[1], tmp_path)
     text = (out / MANIFEST_NAME).read_text()
     (out / MANIFEST_NAME).write_text(text.replace("shard-", "../shard-"))
     with pytest.warns(UserWarning, match="is corrupt"), pytest.raises(FileNotFoundError):

@@ -1,5 +1,8 @@
 """Words find pictures, are never taken for files, and are refused in a sentence if need be."""
 
+import pickle
+import warnings
+
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -87,3 +90,58 @@ def test_a_picture_and_words_meet_in_between(coloured_df):
 def test_a_weight_out_of_range_is_named(weight):
     with pytest.raises(ValueError, match=f"weight={weight} must lie between 0"):
         simlib.encode_query(ColourNames(), "red", image=Image.new("RGB", (2, 2)), weight=weight)
+
+
+# Whose embeddings these are
+
+
+def forget_session(frame):
+    """The frame as another process gets it: with its attrs, but no encoder in memory."""
+    return pickle.loads(pickle.dumps(frame))
+
+
+def test_a_column_from_elsewhere_is_never_searched_with_a_guess(coloured_df):
+    rows = np.random.default_rng(0).normal(size=(4, 384)).astype(np.float32)  # as the compact CLIP
+    own = coloured_df.assign(own=list(rows))
+    with pytest.raises(ValueError, match="not known which model made.*'own'.*model="):
+        simlib.text_image_search("red", own, "own")
+
+
+def test_the_frame_notes_who_made_which_column(coloured_df):
+    from simlib.columns import noted_encoders
+
+    pixels = simlib.load_encoder("pixels", size=(2, 2))
+    both = simlib.embed(coloured_df, pixels, progress=False)
+    expected = {
+        encoder.column: {"name": encoder.name, "recipe": encoder.recipe}
+        for encoder in (ColourNames(), pixels)
+    }
+    assert noted_encoders(coloured_df.attrs) == {"colour_names": expected["colour_names"]}
+    changed = both[both["colour"] != "red"].sort_values("colour").copy()
+    for frame in (both, changed, forget_session(both), both.sample(2), both.drop(columns="colour")):
+        assert noted_encoders(frame.attrs) == expected
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        joined = pd.concat([both, coloured_df.rename(index=str.upper)])
+        assert len(joined) == 8 and both.equals(both.copy())
+        other = both.copy()
+        other.attrs = {}
+        pd.testing.assert_frame_equal(both, other)
+    with pytest.raises(ValueError, match="made by the encoder 'colours?.*other weights.*model="):
+        simlib.text_image_search("red", forget_session(both), "colour_names")
+
+
+def test_the_compact_clip_is_found_again_for_its_own_column_only(coloured_df):
+    from simlib.columns import note_encoder
+    from simlib.networks.clip_compact import RECIPE
+
+    clip = simlib.load_encoder("clip", device="cpu")
+    frame = forget_session(simlib.embed(coloured_df, clip, progress=False))
+    found = simlib.text_image_search("something red", frame, "clip_img_embedding", k=4)
+    expected = simlib.text_image_search("something red", frame, "clip_img_embedding", 4, clip)
+    assert found["index"].tolist() == expected["index"].tolist()
+    assert clip.recipe == RECIPE
+    clip.recipe = "clip sentence-transformers another"
+    note_encoder(frame, clip)
+    with pytest.raises(ValueError, match="other weights"):
+        simlib.text_image_search("something red", frame, "clip_img_embedding", k=4)

@@ -1,4 +1,4 @@
-"""Unpack an archive that somebody else made, so that it can do no harm.
+"""Unpack archives from untrusted sources safely.
 
 An archive says where its files go and how large they are, and may lie about both. Refused are
 names that lead out of the folder, links and devices, a name that stands twice, more than is allowed

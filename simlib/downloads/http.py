@@ -1,9 +1,9 @@
-"""Downloads: a file or an archive arrives whole and checked, or not at all and with a sentence.
+"""Downloads over HTTP: a file or an archive arrives complete and checked, or not at all.
 
-Everything that simlib fetches comes this way (Kaggle's catalogues excepted, of which
-:mod:`simlib.downloads.kaggle` takes care): it shows progress, goes on where it was broken off,
-also by a kill, checks the hash where one is published, and knows after seconds when there is no
-network.
+Everything that simlib fetches comes this way, except Kaggle's catalogues
+(:mod:`simlib.downloads.kaggle`). A download shows its progress, resumes where it was interrupted,
+even by a kill, is checked against its hash where one is published, and fails within seconds where
+there is no network.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ from simlib.progress import progress_bar
 from simlib.storage.locks import exclusive
 
 CONNECT_SECONDS = 4
-"""After so many seconds without a connection there is no network."""
+"""Time-out for a connection; after it there is no network."""
 
 SILENCE_SECONDS = 15
-"""After so many seconds without a byte a connection counts as broken."""
+"""Time-out between two bytes; after it the connection is broken."""
 
 TRIES = 5
-"""How often in a row nothing may arrive of a download that had begun, before it is given up."""
+"""Attempts in a row, without a single new byte, after which a download is given up."""
 
 LARGEST_FILE = 8 * 2**30
 LARGE = 2**20
-"""Smaller files (in bytes) are downloaded without a progress bar."""
+"""Size in bytes from which a download shows a progress bar."""
 
 CHUNK = 2**14
-"""What has arrived of a chunk is lost when the connection breaks, so they are small."""
+"""Bytes read at once. A partial chunk is lost when the connection breaks, so it is small."""
 
 WORTH_ASKING_AGAIN = {408, 429, 500, 502, 503, 504}
 
@@ -91,7 +91,7 @@ def fetch_archive(url: str, name: str, title: str, instead: str, pictures: int =
             if found < pictures:
                 raise ValueError(f"it holds {found:,} pictures instead of {pictures:,}")
         except ValueError as error:
-            archive.unlink()  # the next call begins anew
+            archive.unlink()  # the next call starts again
             shutil.rmtree(content, ignore_errors=True)
             raise ValueError(f"The archive {url} was not unpacked: {error}. {instead}") from error
         if hasattr(os, "sync"):
@@ -111,9 +111,9 @@ def fetch_file(
 ) -> Path:
     """Return ``path``, downloading the file where it is not there yet.
 
-    What has arrived is kept in ``path`` + ``.part`` and gets its name when it is whole: a later
-    call, or another process, goes on from there. A part is only added to if the server vouches
-    that its file is still the same (HTTP's ``If-Range``), or the hash will tell.
+    What has arrived is kept in ``path`` + ``.part`` until it is complete: a later call, or another
+    process, resumes from there, if the server confirms that its file is unchanged (HTTP's
+    ``If-Range``) or a hash will tell.
 
     Parameters
     ----------
@@ -122,19 +122,19 @@ def fetch_file(
     path : pathlib.Path
         Where the file goes; its folder is made. A file that is there is returned as it is.
     title : str
-        What is downloaded, as the subject of the sentence that tells of a failure.
+        What is downloaded; begins the error message.
     instead : str
-        A sentence that says what works without this download; it ends the error.
+        What works without this download; ends the error message.
     digest : str, optional
         What the content must hash to: its SHA-256, or (40 digits) its git blob id, the two that the
-        Hugging Face hub publishes. A file that doesn't is thrown away.
+        Hugging Face hub publishes. A file that doesn't is deleted.
     headers : mapping, optional
         HTTP headers to send.
 
     Raises
     ------
     ConnectionError
-        If the file can't be had, within five seconds where there is no network.
+        If the file can't be downloaded; within five seconds where there is no network.
     OSError
         If it can't be stored.
 
@@ -158,7 +158,7 @@ def require_network(url: str) -> None:
     """Raise a ConnectionError unless the server of ``url``, or the proxy to it, can be reached.
 
     Takes ``CONNECT_SECONDS`` at most. A time-out of the HTTP client alone does not do that: it
-    counts anew for each of a server's addresses, and looking these up has none.
+    starts again for each of a server's addresses, and DNS look-ups have none.
 
     Examples
     --------
@@ -212,13 +212,13 @@ def require_answer(url: str) -> None:
 
 
 def in_a_line(error: object) -> str:
-    """Return what an error says as one line without a full stop, to stand in a sentence."""
+    """Return an error's message on one line, without a full stop."""
     said = " ".join(str(error).split()).rstrip(".")
     return said[:300] or type(error).__name__
 
 
 class _Refused(Exception):
-    """The server answers, and asking again would change nothing."""
+    """The server refuses, and a retry would change nothing."""
 
 
 class _NoRoom(OSError):
@@ -274,7 +274,7 @@ def _fetch(
 
 
 def _why(error: OSError) -> str:
-    """Return in few words what requests says in many."""
+    """Return the reason, shorter than requests puts it."""
     from requests.exceptions import ChunkedEncodingError
 
     if isinstance(error, ChunkedEncodingError):
@@ -289,7 +289,7 @@ def _size(path: Path) -> int:
 
 
 def _receive(url: str, part: Path, headers: dict[str, str], title: str, trust_part: bool) -> None:
-    """Ask for what is missing in ``part`` and add what comes; raise unless it is whole then."""
+    """Append to ``part`` what it lacks; raise unless it is complete then."""
     import requests
 
     validator = Path(f"{part}.etag")
@@ -325,11 +325,11 @@ def _receive(url: str, part: Path, headers: dict[str, str], title: str, trust_pa
             validator.unlink(missing_ok=True)  # nothing vouches for the rest
         length = response.headers.get("Content-Length")
         encoded = response.headers.get("Content-Encoding", "identity") != "identity"
-        whole = None if length is None or encoded else have + int(length)
-        if whole is not None:
-            _require_room(part, whole - have)
+        total = None if length is None or encoded else have + int(length)
+        if total is not None:
+            _require_room(part, total - have)
         bar = progress_bar(
-            title, "B", whole, (whole or LARGE) >= LARGE, initial=have, unit_scale=True
+            title, "B", total, (total or LARGE) >= LARGE, initial=have, unit_scale=True
         )
         with open(part, "ab" if have else "wb") as file, bar:
             for chunk in response.iter_content(CHUNK):
@@ -342,8 +342,8 @@ def _receive(url: str, part: Path, headers: dict[str, str], title: str, trust_pa
                 bar.update(len(chunk))
                 if have > LARGEST_FILE:
                     _require_room(part, have)
-    if whole is not None and have != whole:
-        raise OSError(f"it ended after {have:,} of {whole:,} bytes")
+    if total is not None and have != total:
+        raise OSError(f"it ended after {have:,} of {total:,} bytes")
 
 
 def _require_room(part: Path, size: int) -> None:

@@ -1,8 +1,8 @@
-"""Published weights, fetched from the Hugging Face hub once and found on the disk ever after.
+"""Published weights from the Hugging Face hub, downloaded once.
 
-huggingface_hub says what there is; :mod:`simlib.downloads.http` fetches it. (As of version 2.4 the
-client's own download begins anew after a kill, compares sizes but no hashes, and tries for over a
-minute to reach a hub that is not there.) What lies in the hub's cache already is used as it is.
+huggingface_hub lists the files; :mod:`simlib.downloads.http` fetches them. (As of version 2.4 the
+client's own download starts again after a kill, compares sizes but no hashes, and retries for over
+a minute where there is no hub.) What the hub's own cache holds already is used.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ def fetch_kaggle(dataset: str, title: str, instead: str) -> Path:
                 isinstance(error, DAMAGED) and not isinstance(error, OSError)
             ):
                 for archive in arrived:
-                    archive.unlink()  # the next call begins anew
+                    archive.unlink()  # the next call starts again
                 raise ValueError(
                     f"{title} came from Kaggle damaged: {in_a_line(error)}. {instead}"
                 ) from error

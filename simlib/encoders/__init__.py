@@ -15,6 +15,8 @@ _CLASS_OF = {
     "simclr": ("simclr", "SimclrEncoder"),
     "clip": ("clip", "ClipEncoder"),
 }
+_FAMILY_OF = {"timm": ("timm_model", "TimmEncoder", "towhee")}
+"""The prefixes of published models by name, as in ``"timm:resnet50.a1_in1k"``, and their extra."""
 
 
 def load_encoder(
@@ -26,7 +28,9 @@ def load_encoder(
     ----------
     name : str
         ``"pixels"`` (flattened raw pixels), ``"towhee"`` (a CNN trained to classify), ``"simclr"``
-        (a CNN trained by metric learning) or ``"clip"`` (an image-text network).
+        (a CNN trained by metric learning) or ``"clip"`` (an image-text network). Or
+        ``"timm:<model>"``: any network that timm has published, with its own preprocessing, such as
+        ``"timm:vit_small_patch14_dinov2.lvd142m"``.
     weights : str
         ``"compact"`` works offline; ``"published"`` downloads the weights that the literature uses.
         Pixels have no weights and ignore it.
@@ -56,9 +60,16 @@ def load_encoder(
     >>> encoder.encode([Image.new("RGB", (4, 2), "white")]).shape
     (1, 24)
     """
-    if name not in _CLASS_OF:
-        raise ValueError(f"There is no encoder {name!r}; choose one of {sorted(_CLASS_OF)}.")
-    module, class_name = _CLASS_OF[name]
-    with needs_extra(name, f"The encoder {name!r}"):
+    family, colon, model = name.partition(":")
+    extra = name
+    if colon and model and family in _FAMILY_OF:
+        module, class_name, extra = _FAMILY_OF[family]
+        options["model"] = model
+    elif name in _CLASS_OF:
+        module, class_name = _CLASS_OF[name]
+    else:
+        choice = [*sorted(_CLASS_OF), *(f"{family}:<model>" for family in _FAMILY_OF)]
+        raise ValueError(f"There is no encoder {name!r}; choose one of {choice}.")
+    with needs_extra(extra, f"The encoder {name!r}"):
         encoder_class = getattr(import_module(f"simlib.encoders.{module}"), class_name)
         return encoder_class(weights=weights, device=device, **options)

@@ -6,6 +6,7 @@ import copy
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -30,9 +31,12 @@ class Encoder(ABC):
     recipe : str
         Names the weights (by their hash), the preprocessing and the arithmetic. Two encoders with
         the same recipe give the same embedding for the same picture, so it is part of the key
-        under which :func:`simlib.embed` caches.
+        under which :func:`simlib.embed` caches. Without one (``""``) nothing is cached.
     cacheable : bool
         Whether keeping the embeddings on disk is worth it.
+    checks_cache : bool
+        Whether :func:`simlib.embed` encodes one cached picture anew and compares, since the code
+        may have changed and the recipe not.
     backend : str
         What computes, and in which precision.
 
@@ -52,9 +56,10 @@ class Encoder(ABC):
 
     name: str
     column: str
-    dim: int | None
-    recipe: str
+    dim: int | None = None
+    recipe: str = ""
     cacheable: bool = True
+    checks_cache: bool = True
     backend: str = "torch float32"
 
     @abstractmethod
@@ -81,7 +86,7 @@ class Encoder(ABC):
         prepared = [self.prepare(as_rgb(image)) for image in images]
         if not prepared:
             return np.empty((0, self.dim or 0), dtype=np.float32)
-        return self.encode_prepared(self.stack(prepared))
+        return as_matrix(self.encode_prepared(self.stack(prepared)), len(prepared), self)
 
     def stack(self, prepared: list[np.ndarray], like: np.ndarray | None = None) -> np.ndarray:
         """Return one array ``(n, ...)`` of prepared pictures.
@@ -161,6 +166,56 @@ def _load_again(
             stacklevel=2,
         )
     return encoder
+
+
+def as_matrix(values: Any, rows: int, encoder: Encoder, what: str = "picture") -> np.ndarray:
+    """Return what an encoder answered as a matrix, or raise if it is not one row a picture.
+
+    Parameters
+    ----------
+    values : array, tensor or lists
+        The answer.
+    rows : int
+        How many pictures (or texts) were asked for.
+    encoder : Encoder
+    what : str
+        What was asked for, in the singular.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32 ``(rows, dim)``.
+
+    Raises
+    ------
+    ValueError
+        If there are more or fewer rows, or they have another length than ``encoder.dim``.
+
+    Examples
+    --------
+    >>> import simlib
+    >>> as_matrix([[1, 2, 3]], 2, simlib.load_encoder("pixels"))
+    Traceback (most recent call last):
+    ValueError: The encoder 'pixels' returned an array of shape (1, 3) for 2 pictures; ...
+    """
+    if hasattr(values, "detach"):  # a tensor of torch's, perhaps on a GPU, perhaps with a gradient
+        values = values.detach().cpu()
+        values = values.float() if values.is_floating_point() else values
+    dim = "dim" if encoder.dim is None else encoder.dim
+    expected = f"expected one row of {dim} numbers for each {what}, ({rows}, {dim})"
+    try:
+        matrix = np.asarray(values, dtype=np.float32)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"The encoder {encoder.name!r} returned {type(values).__name__}, which is no matrix of "
+            f"numbers; {expected}."
+        ) from None
+    if matrix.ndim != 2 or len(matrix) != rows or encoder.dim not in (None, matrix.shape[1]):
+        raise ValueError(
+            f"The encoder {encoder.name!r} returned an array of shape {matrix.shape} for {rows} "
+            f"{what}s; {expected}."
+        )
+    return matrix
 
 
 def as_rgb(image: Image.Image) -> Image.Image:

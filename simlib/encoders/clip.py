@@ -78,6 +78,7 @@ class ClipEncoder(WeightedEncoder, TextEncoder):
     name = "clip"
     dim: int
     column = "clip_img_embedding"
+    checks_cache = False  # the recipe holds the hash of the weights
 
     def __init__(
         self,

@@ -73,6 +73,7 @@ class SimclrEncoder(WeightedEncoder):
 
     name = "simclr"
     column = "simclr_img_embeddings"
+    checks_cache = False  # the recipe holds the hash of the weights
 
     def __init__(
         self,

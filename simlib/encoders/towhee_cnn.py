@@ -12,16 +12,16 @@ import functools
 import os
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from PIL import Image
 
-from simlib.downloads.hub import hub_file
 from simlib.encoders.base import WeightedEncoder
 from simlib.images import ImageError, load_image
 from simlib.networks import efficientnet_lite0, inference
 from simlib.networks.device import choose_device
+from simlib.networks.timm_network import open_timm
 
 if TYPE_CHECKING:
     import torch
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Classifier", "TowheeEncoder", "image_embedding_pipeline"]
 
 PIPELINE, BATCH_PIPELINE = "image-embedding", "image-embedding-batch"
-RESNET50 = ("timm/resnet50.a1_in1k", "model.safetensors")
+RESNET50 = "resnet50.a1_in1k"
 
 
 class Network(NamedTuple):
@@ -81,39 +81,17 @@ def load_network(
 
 
 def _published_resnet50(device: str, precision: str, backend: str | None) -> Network:
-    from simlib.storage.hashing import sha256_of
-
-    network: Any  # has more than any Module
-    network, transform, path = _open_resnet50()
-    network.reset_classifier(0)  # from now on it ends with the pooled features
-
-    def prepare(image: Image.Image) -> np.ndarray:
-        return transform(image).numpy()  # (3, height, width)
-
-    recipe = f"{sha256_of(path)} {transform}"
+    resnet = open_timm(RESNET50)
     features = inference.load_network(
         "resnet50",
-        recipe,
-        lambda: network,
-        prepare(Image.new("RGB", (8, 8))),
+        resnet.recipe,
+        lambda: resnet.network,
+        resnet.prepare(Image.new("RGB", (8, 8))),
         device,
         precision,
         backend,
     )
-    return Network(prepare, features, network.num_features, recipe)
-
-
-def _open_resnet50():
-    """Return timm's ResNet-50, the transform that prepares pictures, and the file of weights."""
-    import timm
-    from safetensors.torch import load_file
-    from timm.data import create_transform, resolve_model_data_config
-
-    path = hub_file(*RESNET50)
-    network = timm.create_model("resnet50", pretrained=False)
-    network.load_state_dict(load_file(path))
-    transform = create_transform(**resolve_model_data_config(network), is_training=False)
-    return network.eval(), transform, path
+    return Network(resnet.prepare, features, 2048, resnet.recipe)
 
 
 @functools.cache
@@ -273,6 +251,7 @@ class TowheeEncoder(WeightedEncoder):
 
     name = "towhee"
     column = "towhee_img_embedding"
+    checks_cache = False  # the recipe holds the hash of the weights
 
     def __init__(
         self,
@@ -336,5 +315,5 @@ class TowheeEncoder(WeightedEncoder):
         names = efficientnet_lite0.class_names()
         if self._weights == "compact":
             return Classifier(efficientnet_lite0.build(), efficientnet_lite0.prepare, names)
-        network, transform, _ = _open_resnet50()
-        return Classifier(network, lambda image: transform(image).numpy(), names)
+        resnet = open_timm(RESNET50, classifier=True)
+        return Classifier(resnet.network, resnet.prepare, names)

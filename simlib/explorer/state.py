@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,18 +15,11 @@ from simlib.columns import Embeddings, column_of_rows, encoder_of, require_colum
 from simlib.encoders.base import Encoder, TextEncoder
 from simlib.explorer.thumbnails import jpeg
 from simlib.images import decode_image, read_image_file
-from simlib.listing import Picture, list_pictures
 from simlib.query import combine
 from simlib.search import nearest
 
 MOST_NEIGHBOURS = 24
 """So many are searched at once, the right end of the slider, so that the slider only shows more."""
-
-MOST_LISTED = 2000
-"""So many pictures of a folder are listed; the rest is left out, with a sentence."""
-
-MOST_SECONDS = 5
-"""So long a folder is listed: someone may type ``/``."""
 
 HISTORY = 30
 """So many queries one can go back."""
@@ -102,6 +94,8 @@ class SearchState:
         ``"category"`` or ``"colour"`` → the value that is let through, or None for all.
     shown : numpy.ndarray
         int64, the positions of the rows that pass the filters.
+    dims : dict
+        Column → the number of values in one of its embeddings.
     notice : str
         What the user should know about the last step, such as a warning of the encoder.
 
@@ -140,18 +134,18 @@ class SearchState:
             )
         self.labels = image_df.index
         self.frame = image_df.reset_index(drop=True)
+        self.dims: dict[str, int] = {}
         self._encoders: dict[str, Encoder | None] = {}
         self._present: dict[str, np.ndarray] = {}
-        self._dims: dict[str, int] = {}
         for column in self.columns:
-            embeddings = _shared_embeddings(self.frame, column)
+            embeddings, present = _shared_embeddings(self.frame, column)
             own = model is not None and model.column == column
+            self.dims[column] = embeddings.dim
             self._encoders[column] = model if own else encoder_of(embeddings)
-            self._present[column] = np.isin(np.arange(len(self.frame)), embeddings.positions)
-            self._dims[column] = embeddings.dim
+            self._present[column] = present
         self._values = {name: _as_text(self.frame[name]) for name in FILTERS if name in self.frame}
         self._values = {name: values for name, values in self._values.items() if values.any()}
-        self._gallery = self.frame[["img_path", *self.columns]]
+        self._searched = self._gallery = self.frame[["img_path", *self.columns]]
         self._history: list[Query] = []
         self.filters: dict[str, str | None] = dict.fromkeys(self._values)
         self.shown = np.arange(len(self.frame))
@@ -207,7 +201,7 @@ class SearchState:
                 else:
                     problems[column] = "Words can't be compared with this strategy's pictures."
         notices = [str(each.message) for each in heard if issubclass(each.category, UserWarning)]
-        name = words if len(words) <= 200 else words[:200] + "…"
+        name = shortened(words, 200)
         if base is None:
             query = Query(name, words=words, vectors=vectors, problems=problems)
         else:
@@ -240,19 +234,14 @@ class SearchState:
             if wanted is not None:
                 passes &= self._values[each] == wanted
         self.shown = np.flatnonzero(passes)
-        gallery = self.frame[["img_path", *self.columns]]
-        self._gallery = gallery if passes.all() else gallery[passes]
+        self._searched = self._gallery if passes.all() else self._gallery[passes]
         self._search()
 
     def choices(self, name: str) -> list[str]:
         """Return the values of a filter, sorted."""
         return sorted(set(self._values[name]) - {""})
 
-    def dim(self, column: str) -> int:
-        """Return the number of values in an embedding of a column."""
-        return self._dims[column]
-
-    def path(self, position: int) -> object:
+    def path(self, position: int) -> Any:
         """Return where the picture of a row lies, as the catalogue has it."""
         return self.frame["img_path"].iat[position]
 
@@ -332,20 +321,15 @@ class SearchState:
                 self.found[column] = Found(nothing, sentence(error))
 
     def _nearest(self, column: str) -> pd.DataFrame:
-        query, gallery = self.query, self._gallery
-        vector = self._vector(query, column)
+        vector = self._vector(self.query, column)
         if not self._present[column][self.shown].any():
             raise ValueError(
                 "No picture passes the filter."
                 if len(self.shown) == 0
                 else "No picture that passes the filter has an embedding here."
             )
-        if query.position not in gallery.index:
-            return nearest(gallery, column, vector, MOST_NEIGHBOURS)
-        if column not in query.vectors:  # by its label, so that it doesn't find itself
-            return nearest(gallery, column, query.position, MOST_NEIGHBOURS)
-        found = nearest(gallery, column, vector, MOST_NEIGHBOURS + 1)
-        others = found[found["index"] != query.position].head(MOST_NEIGHBOURS)
+        found = nearest(self._searched, column, vector, MOST_NEIGHBOURS + 1)  # perhaps itself, too
+        others = found[found["index"] != self.query.position].head(MOST_NEIGHBOURS)
         return others.assign(rank=np.arange(1, len(others) + 1)).reset_index(drop=True)
 
     def _vector(self, query: Query, column: str) -> np.ndarray:
@@ -354,25 +338,27 @@ class SearchState:
             raise ValueError(query.problems[column])
         if column in query.vectors:
             return query.vectors[column]
-        if not self._present[column][query.position]:
-            reason = self.frame["error"].iat[query.position] if "error" in self.frame else None
-            raise ValueError(
-                "The query has no embedding here" + ("." if _is_missing(reason) else f": {reason}")
-            )
-        return self.frame[column].iat[query.position]
+        position: Any = query.position  # there is one: other queries have vectors or problems
+        if not self._present[column][position]:
+            reason: Any = self.frame["error"].iat[position] if "error" in self.frame else None
+            why = "." if _is_missing(reason) else f": {reason}"
+            raise ValueError(f"The query has no embedding here{why}")
+        return np.asarray(self.frame[column].iat[position])
 
 
-def _shared_embeddings(frame: pd.DataFrame, column: str) -> Embeddings:
-    """Return a column's embeddings; the user's own cells are first put into one matrix."""
+def _shared_embeddings(frame: pd.DataFrame, column: str) -> tuple[Embeddings, np.ndarray]:
+    """Return a column's embeddings, and which rows have one, ``(n,)`` of bool.
+
+    The user's own cells are put into one matrix, or that would be done anew at every query.
+    """
     embeddings = Embeddings.of(frame, column)
-    if not embeddings.matrix.flags.writeable:
-        return embeddings
-    # They would be put together anew at every query otherwise.
-    matrix = np.zeros((len(frame), embeddings.dim), dtype=np.float32)
-    matrix[embeddings.positions] = embeddings.matrix
     present = np.isin(np.arange(len(frame)), embeddings.positions)
-    frame[column] = column_of_rows(matrix, present, frame.index)
-    return Embeddings.of(frame, column)
+    if embeddings.matrix.flags.writeable:
+        matrix = np.zeros((len(frame), embeddings.dim), dtype=np.float32)
+        matrix[embeddings.positions] = embeddings.matrix
+        frame[column] = column_of_rows(matrix, present, frame.index)
+        embeddings = Embeddings.of(frame, column)
+    return embeddings, present
 
 
 def _as_text(values: pd.Series) -> np.ndarray:
@@ -380,14 +366,14 @@ def _as_text(values: pd.Series) -> np.ndarray:
     return np.array(["" if _is_missing(value) else str(value) for value in values], dtype=object)
 
 
-def _is_missing(value: object) -> bool:
+def _is_missing(value: Any) -> bool:
     return pd.api.types.is_scalar(value) and bool(pd.isna(value))
 
 
-def shortened(value: object) -> str:
-    """Return a value as one line of at most 120 characters and an ellipsis."""
+def shortened(value: object, most: int = 120) -> str:
+    """Return a value as one line of at most so many characters and an ellipsis."""
     text = " ".join(str(value).split())
-    return text if len(text) <= 120 else text[:120] + "…"
+    return text if len(text) <= most else text[:most] + "…"
 
 
 def sentence(error: Exception) -> str:
@@ -403,31 +389,6 @@ def sentence(error: Exception) -> str:
     said = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     if said and isinstance(error, (ValueError, KeyError)):
         return said
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.strerror}: {error.filename!r}."
     return f"{type(error).__name__}: {said}" if said else f"{type(error).__name__}."
-
-
-def pictures_below(folder: str | os.PathLike[str]) -> tuple[list[str], bool]:
-    """Return the paths of pictures below a folder, and whether these are all of them.
-
-    Unlike :func:`simlib.listing.find_pictures` it ends: after MOST_LISTED pictures or MOST_SECONDS.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> folder = tempfile.TemporaryDirectory()
-    >>> open(os.path.join(folder.name, "shoe.jpg"), "w").close()
-    >>> paths, all_of_them = pictures_below(folder.name)
-    >>> [os.path.basename(path) for path in paths], all_of_them
-    (['shoe.jpg'], True)
-    >>> folder.cleanup()
-    """
-    found: list[str] = []
-    with contextlib.suppress(TimeoutError):
-        for item in list_pictures(folder, MOST_SECONDS):
-            if isinstance(item, Picture) and item.problem is None:
-                if len(found) == MOST_LISTED:
-                    break
-                found.append(os.path.join(folder, item.path))
-        else:
-            return found, True
-    return found, False

@@ -6,6 +6,7 @@ import base64
 import io
 import os
 from collections import OrderedDict
+from typing import Any
 
 from PIL import Image
 
@@ -65,7 +66,7 @@ class Thumbnails:
     def nbytes(self) -> int:
         return sum(len(picture) for picture in self._kept.values() if picture is not None)
 
-    def get(self, path: object) -> bytes | None:
+    def get(self, path: Any) -> bytes | None:
         """Return the thumbnail, or None for a picture that can't be opened."""
         key = path if isinstance(path, str) else repr(path), _last_change(path)
         if key not in self._kept:
@@ -80,7 +81,7 @@ class Thumbnails:
         return self._kept[key]
 
 
-def _last_change(path: object) -> int | None:
+def _last_change(path: Any) -> int | None:
     try:
         return os.stat(path).st_mtime_ns
     except (OSError, TypeError, ValueError):

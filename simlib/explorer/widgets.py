@@ -1,18 +1,21 @@
 """The explorer: choose a picture or type words, and see what each strategy finds, side by side.
 
 :class:`Explorer` shows a :class:`simlib.explorer.state.SearchState` with ipywidgets. The number of
-widgets hangs on what is visible, never on the catalogue's size: a cell is made once and shows
+widgets depends on what is visible, never on the catalogue's size: a cell is made once and shows
 another picture when it has to.
+
+ipywidgets keeps every widget in registries of its own until it is closed. So an Explorer is no
+widget but holds some, which know it only by weak references, and closes them when it is dropped.
 """
 
 from __future__ import annotations
 
 import os
+import weakref
+from collections import deque
 from collections.abc import Callable, Sequence
-from functools import partial
 from html import escape
-from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -22,13 +25,13 @@ from simlib.explorer.state import (
     PICTURE,
     Found,
     SearchState,
-    pictures_below,
     sentence,
     shortened,
 )
 from simlib.explorer.thumbnails import Thumbnails, data_uri, jpeg
 from simlib.extras import needs_extra
 from simlib.images import ImageError, load_image
+from simlib.listing import survey
 
 with needs_extra("explorer", "The explorer"):
     import ipywidgets as widgets
@@ -36,7 +39,15 @@ with needs_extra("explorer", "The explorer"):
 PAGE = 24
 """Pictures on one page of the catalogue."""
 
-_thumbnails = Thumbnails()  # ipywidgets lets go of no widget, so an explorer must not hold its own
+MOST_LISTED = 2000
+"""So many pictures of a folder are listed; the rest is left out, with a sentence."""
+
+MOST_SECONDS = 5
+"""So long a folder is listed: someone may type ``/``."""
+
+_thumbnails = Thumbnails()  # shared by all explorers
+_displayed: deque[Explorer] = deque(maxlen=8)
+"""The explorers that were displayed last: they go on working if nothing else holds them."""
 
 
 def explore(
@@ -63,8 +74,10 @@ def explore(
     Returns
     -------
     Explorer
-        A widget that JupyterLab shows as a cell's result. ``explorer.state`` is the search behind
-        it: the query, the filters, and what was found as frames.
+        JupyterLab shows it as a cell's result. ``explorer.state`` is the search behind it: the
+        query, the filters, and what was found as frames. It works as long as something holds it: a
+        variable, ``Out[…]``, or being among the last 8 that were displayed; then its memory is
+        freed.
 
     Raises
     ------
@@ -145,7 +158,7 @@ class Shelf(widgets.Box):
         button = widgets.Button(layout=layout, style=style)
         for name in ("simlib-picture", self._kind, self._class_of(place)):
             button.add_class(name)
-        button.on_click(lambda _: self._choose(place))
+        button.on_click(lambda _: self._choose(place) if place < len(self.visible) else None)
         return button
 
 
@@ -205,41 +218,49 @@ STYLE = """<style>
 </style>"""
 
 
-class Explorer(widgets.VBox):
-    """The widget that :func:`explore` returns.
+class Explorer:
+    """What :func:`explore` returns, and JupyterLab shows.
 
     Attributes
     ----------
     state : SearchState
         The search that it shows.
+    widget : ipywidgets.VBox
+        What is shown, to be put into other widgets; it works as long as the explorer is held.
     """
 
     def __init__(self, state: SearchState) -> None:
-        super().__init__()
         self.state = state
         self._folder: list[str] | None = None  # what the grid shows instead of the catalogue
-        self._quiet = False
-        self.add_class("simlib-explorer")
         self._make_grid()
         self._make_controls()
         self.status = widgets.HTML()
-        self._query = widgets.HTML()
-        self._query.add_class("simlib-query-box")
+        self._query = _classed(widgets.HTML(), "simlib-query-box")
         self.headings = {column: widgets.HTML() for column in state.columns}
-        self.shelves = {column: Shelf(partial(self._neighbour, column)) for column in state.columns}
+        self.shelves = {
+            column: Shelf(self._when(self._choose_neighbour, column)) for column in state.columns
+        }
         pairs = zip(self.headings.values(), self.shelves.values(), strict=True)
         strategies = widgets.VBox(
             [widget for pair in pairs for widget in pair],
             layout=widgets.Layout(flex="1 1 0", min_width="260px"),
         )
-        query = widgets.Box([self._query])
-        query.add_class("simlib-query")
-        self.children = [
-            widgets.HTML(STYLE).add_class("simlib-hidden"),
-            *self._bars(),
-            self.status,
-            widgets.HBox([query, strategies]),
-        ]
+        words = [self.words, self.together, self.weight, self.search] if state.reads_words else []
+        self.widget = widgets.VBox(
+            [
+                _classed(widgets.HTML(STYLE), "simlib-hidden"),
+                _bar(self.previous, self.next, self.page, self._pages, self.catalogue),
+                self.grid,
+                _bar(*words, self.path, self.browse, self.upload),
+                _bar(self.back, self.k, *self.filters.values()),
+                self.status,
+                widgets.HBox([_classed(widgets.Box([self._query]), "simlib-query"), strategies]),
+            ]
+        )
+        self.widget.add_class("simlib-explorer")
+        held = [self.widget, self.words, self.together, self.weight, self.search]
+        self.close = weakref.finalize(self, _close, held)
+        self.close.atexit = False
         self._show_grid()
         self._show_search()
         self._say(self._summary())
@@ -248,33 +269,33 @@ class Explorer(widgets.VBox):
         count = len(self.state.frame)
         return f"Explorer({count:,} pictures, by {', '.join(self.state.columns)})"
 
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
+        """What Jupyter shows of it."""
+        if self in _displayed:
+            _displayed.remove(self)
+        _displayed.append(self)
+        if not self.close.alive:
+            return {"text/plain": repr(self)}
+        return {**self.widget._repr_mimebundle_(**options), "text/plain": repr(self)}
+
     # Making the widgets
 
     def _make_grid(self) -> None:
-        self.grid = Shelf(self._from_grid, small=True)
+        self.grid = Shelf(self._when(self._choose_from_grid), small=True)
         self.previous = _button("‹ Previous", "The page of pictures before this one")
         self.next = _button("Next ›", "The next page of pictures")
-        self.page = widgets.BoundedIntText(
-            value=1,
-            min=1,
-            max=1,
-            description="Page",
-            style={"description_width": "initial"},
-            layout=widgets.Layout(width="100px"),
-        )
+        self.page = widgets.BoundedIntText(min=1, max=1, **_labelled("Page", "100px"))
         self._pages = widgets.HTML()
         self.catalogue = _button("Back to the catalogue", "Show the catalogue's pictures again")
-        self.previous.on_click(lambda _: self._turn(-1))
-        self.next.on_click(lambda _: self._turn(1))
-        self.page.observe(lambda _: self._try(self._show_page), "value")
-        self.catalogue.on_click(lambda _: self._try(self._leave_folder))
+        self.previous.on_click(self._when(self._turn, -1))
+        self.next.on_click(self._when(self._turn, 1))
+        self.page.observe(self._when(self._show_page), "value")
+        self.catalogue.on_click(self._when(self._leave_folder))
 
     def _make_controls(self) -> None:
-        state = self.state
         self.words = _text("Words", "such as: a red dress")
         self.search = _button("Search", "Search for these words")
         self.together = widgets.Checkbox(
-            value=False,
             description="with the picture",
             indent=False,
             tooltip="Search for the last picture and the words together: this one, but blue",
@@ -282,14 +303,11 @@ class Explorer(widgets.VBox):
         )
         self.weight = widgets.FloatSlider(
             value=0.5,
-            min=0,
             max=1,
             step=0.05,
-            description="Their share",
             readout_format=".2f",
             continuous_update=False,
-            style={"description_width": "initial"},
-            layout=widgets.Layout(width="300px"),
+            **_labelled("Their share", "300px"),
         )
         self.weight.layout.display = "none"
         self.path = _text("File or folder", "the path of a picture or a folder")
@@ -300,45 +318,45 @@ class Explorer(widgets.VBox):
         self.upload.add_class("simlib-upload")
         self.back = _button("← Back", "The query before this one")
         self.k = widgets.IntSlider(
-            value=5,
-            min=1,
-            max=MOST_NEIGHBOURS,
-            description="Neighbours",
-            style={"description_width": "initial"},
-            layout=widgets.Layout(width="300px"),
+            value=5, min=1, max=MOST_NEIGHBOURS, **_labelled("Neighbours", "300px")
         )
         self.filters = {
             name: widgets.Dropdown(
-                options=[("any", ""), *((each, each) for each in state.choices(name))],
-                description=name.capitalize(),
-                style={"description_width": "initial"},
-                layout=widgets.Layout(width="200px"),
+                options=[("any", ""), *((each, each) for each in self.state.choices(name))],
+                **_labelled(name.capitalize(), "200px"),
             )
-            for name in state.filters
+            for name in self.state.filters
         }
-        self.words.observe(lambda _: self._try(self._find_words), "value")
-        self.search.on_click(lambda _: self._try(self._find_words))
-        self.together.observe(lambda _: self._try(self._show_weight), "value")
-        self.weight.observe(lambda _: self._try(self._find_words), "value")
-        self.path.observe(lambda _: self._try(self._open_path), "value")
-        self.browse.on_click(lambda _: self._try(self._open_path))
-        self.upload.observe(lambda _: self._try(self._take_upload), "value")
-        self.back.on_click(lambda _: self._try(self._go_back))
-        self.k.observe(lambda _: self._try(self._show_neighbours), "value")
+        self.search.on_click(self._when(self._find_words))
+        self.browse.on_click(self._when(self._open_path))
+        self.back.on_click(self._when(self._go_back))
+        for widget, action in (
+            (self.words, self._find_words),
+            (self.weight, self._find_words),
+            (self.together, self._show_weight),
+            (self.path, self._open_path),
+            (self.upload, self._take_upload),
+            (self.k, self._show_neighbours),
+        ):
+            widget.observe(self._when(action), "value")
         for name, dropdown in self.filters.items():
-            dropdown.observe(partial(self._filtered, name), "value")
-
-    def _bars(self) -> list[widgets.Widget]:
-        words = [self.words, self.together, self.weight, self.search]
-        words = words if self.state.reads_words else []
-        return [
-            _bar(self.previous, self.next, self.page, self._pages, self.catalogue),
-            self.grid,
-            _bar(*words, self.path, self.browse, self.upload),
-            _bar(self.back, self.k, *self.filters.values()),
-        ]
+            dropdown.observe(self._when(self._filter_by, name), "value")
 
     # What the user does
+
+    def _when(self, action: Callable[..., str | None], *arguments: object) -> Callable[..., None]:
+        """Make a callback for a widget, which must not keep this explorer in memory.
+
+        A shelf also tells the place that was clicked; what other widgets tell is not needed.
+        """
+        reference, name = weakref.ref(self), action.__name__
+
+        def happened(event: object) -> None:
+            if (explorer := reference()) is not None:
+                place = [event] if isinstance(event, int) else []
+                explorer._try(getattr(explorer, name), *arguments, *place)
+
+        return happened
 
     def _try(self, action: Callable[..., str | None], *arguments: object) -> None:
         """Do what the user asked for; whatever goes wrong is said in the status line."""
@@ -350,28 +368,21 @@ class Explorer(widgets.VBox):
             if said is not None:
                 self._say(said)
 
-    def _neighbour(self, column: str, place: int) -> None:
-        neighbours = self.state.found[column].neighbours
-        if place < len(neighbours):
-            self._try(self._choose, self.state.choose_row, neighbours["index"].iat[place])
+    def _choose_neighbour(self, column: str, place: int) -> str:
+        self.state.choose_row(self.state.found[column].neighbours["index"].tolist()[place])
+        return self._show_search()
 
-    def _from_grid(self, place: int) -> None:
-        items = self._items()
+    def _choose_from_grid(self, place: int) -> str:
         place += (self.page.value - 1) * PAGE
-        if place < len(items):
-            choose = self.state.choose_row if self._folder is None else self.state.choose_file
-            self._try(self._choose, choose, items[place])
-
-    def _choose(self, choose: Callable[[object], None], what: object) -> str:
-        choose(what)
-        self._show_search()
-        return self._summary()
+        if self._folder is None:
+            self.state.choose_row(int(self.state.shown[place]))
+        else:
+            self.state.choose_file(self._folder[place])
+        return self._show_search()
 
     def _find_words(self) -> str:
-        find = partial(
-            self.state.choose_words, with_picture=self.together.value, weight=self.weight.value
-        )
-        return self._choose(find, self.words.value)
+        self.state.choose_words(self.words.value, self.together.value, self.weight.value)
+        return self._show_search()
 
     def _show_weight(self) -> str | None:
         self.weight.layout.display = None if self.together.value else "none"
@@ -382,14 +393,16 @@ class Explorer(widgets.VBox):
         if not path:
             raise ValueError("There is no path. Type that of a picture or of a folder of pictures.")
         if not os.path.isdir(path):
-            return self._choose(self.state.choose_file, path)
-        pictures, all_of_them = pictures_below(path)
+            self.state.choose_file(path)
+            return self._show_search()
+        pictures, skipped = survey(path, seconds=MOST_SECONDS, most=MOST_LISTED)
         if not pictures:
-            raise ValueError(f"Neither {path!r} nor a folder below it holds a picture.")
-        self._folder = pictures
+            nothing = f"Neither {path!r} nor a folder below it holds a picture. {skipped}"
+            raise ValueError(nothing.strip())
+        self._folder = [str(picture) for picture in pictures]
         self._show_grid()
-        rest = "" if all_of_them else " There are more; they are not listed."
-        return f"{len(pictures):,} pictures below {path}. Choose one to search for it.{rest}"
+        found = f"{len(pictures):,} pictures below {path}. Choose one to search for it."
+        return f"{found} {skipped}".strip()
 
     def _leave_folder(self) -> str:
         self._folder = None
@@ -402,22 +415,16 @@ class Explorer(widgets.VBox):
         file = self.upload.value[0]
         self.upload.value = ()  # so that the same file can be chosen again
         self.state.choose_upload(bytes(file["content"]), file["name"])
-        self._show_search()
-        return self._summary()
+        return self._show_search()
 
     def _go_back(self) -> str:
         self.state.back()
-        self._show_search()
-        return self._summary()
+        return self._show_search()
 
-    def _filtered(self, name: str, change: dict) -> None:
-        self._try(self._filter_by, name, change["new"] or None)
-
-    def _filter_by(self, name: str, value: str | None) -> str:
-        self.state.filter_by(name, value)
+    def _filter_by(self, name: str) -> str:
+        self.state.filter_by(name, self.filters[name].value or None)
         self._show_grid()
-        self._show_search()
-        return self._summary()
+        return self._show_search()
 
     def _turn(self, pages: int) -> None:
         self.page.value += pages  # BoundedIntText keeps it in its range
@@ -437,42 +444,38 @@ class Explorer(widgets.VBox):
             among = f"{len(state.shown):,} of {among} that pass the filter"
         return " ".join([f"Nearest to {quoted}, among {among}.", state.notice]).strip()
 
-    def _items(self) -> Sequence:
-        return self.state.shown if self._folder is None else self._folder
-
     def _show_grid(self) -> None:
         """Show the first page of what there is to choose from."""
-        pages = max(1, -(-len(self._items()) // PAGE))
+        count = len(self.state.shown if self._folder is None else self._folder)
         self.catalogue.layout.display = "none" if self._folder is None else None
-        self._quiet = True  # one page is shown below, not one for each change here
-        try:
-            self.page.value = 1
-            self.page.max = pages
-        finally:
-            self._quiet = False
+        self.page.value = 1
+        self.page.max = max(1, -(-count // PAGE))
         self._show_page()
 
     def _show_page(self) -> None:
-        if self._quiet:
-            return
-        items = self._items()
         start = (self.page.value - 1) * PAGE
-        part = list(islice(items, start, start + PAGE))
+        part = slice(start, start + PAGE)
         if self._folder is None:
-            cells = [self._cell(position, self.state.title(position)) for position in part]
+            count, where = len(self.state.shown), ""
+            positions = self.state.shown[part].tolist()
+            cells = [self._cell(position, self.state.title(position)) for position in positions]
         else:
-            cells = [Cell(_thumbnails.get(path), os.path.basename(path), path) for path in part]
+            count, where = len(self._folder), " in the folder"
+            cells = [
+                Cell(_thumbnails.get(path), os.path.basename(path), path)
+                for path in self._folder[part]
+            ]
         self.grid.show(cells)
-        shown = f"{start + 1:,}–{start + len(part):,}" if part else "0"
-        where = "" if self._folder is None else " in the folder"
-        self._pages.value = f"{shown} of {len(items):,} pictures{where}"
+        shown = f"{start + 1:,}–{start + len(cells):,}" if cells else "0"
+        self._pages.value = f"{shown} of {count:,} pictures{where}"
         self.previous.disabled = self.page.value == 1
         self.next.disabled = self.page.value == self.page.max
 
-    def _show_search(self) -> None:
+    def _show_search(self) -> str:
         self.back.disabled = not self.state.can_go_back
         self._query.value = self._query_html()
         self._show_neighbours()
+        return self._summary()
 
     def _show_neighbours(self) -> None:
         k = self.k.value
@@ -496,7 +499,7 @@ class Explorer(widgets.VBox):
         return Cell(picture, text, "\n".join(facts))
 
     def _heading(self, column: str, found: Found, shown: int) -> str:
-        said = [f"{self.state.dim(column):,} values"]
+        said = [f"{self.state.dims[column]:,} values"]
         if found.problem:
             said = [found.problem]
         else:
@@ -534,6 +537,19 @@ class Explorer(widgets.VBox):
         return f"{shown}<table>{''.join(rows)}</table>"
 
 
+def _classed(widget: widgets.DOMWidget, name: str) -> widgets.DOMWidget:
+    widget.add_class(name)
+    return widget
+
+
+def _labelled(description: str, width: str) -> dict[str, Any]:
+    return {
+        "description": description,
+        "style": {"description_width": "initial"},
+        "layout": widgets.Layout(width=width),
+    }
+
+
 def _button(description: str, tooltip: str) -> widgets.Button:
     return widgets.Button(
         description=description, tooltip=tooltip, layout=widgets.Layout(width="auto")
@@ -541,16 +557,23 @@ def _button(description: str, tooltip: str) -> widgets.Button:
 
 
 def _text(description: str, placeholder: str) -> widgets.Text:
-    return widgets.Text(
-        description=description,
-        placeholder=placeholder,
-        continuous_update=False,
-        style={"description_width": "initial"},
-        layout=widgets.Layout(width="340px"),
-    )
+    labelled = _labelled(description, "340px")
+    return widgets.Text(placeholder=placeholder, continuous_update=False, **labelled)
 
 
 def _bar(*children: widgets.Widget) -> widgets.Box:
-    bar = widgets.Box(children)
-    bar.add_class("simlib-bar")
-    return bar
+    return _classed(widgets.Box(children), "simlib-bar")
+
+
+def _close(held: list[widgets.Widget]) -> None:
+    """Close widgets with all that belong to them, so that ipywidgets lets go of them."""
+    waiting: list[object] = list(held)
+    seen: set[int] = set()
+    while waiting:
+        widget = waiting.pop()
+        if isinstance(widget, widgets.Widget) and id(widget) not in seen:
+            seen.add(id(widget))
+            waiting += [getattr(widget, name, None) for name in ("layout", "style")]
+            for name in ("children", "buttons", "_layouts"):
+                waiting += getattr(widget, name, ())
+            widget.close()

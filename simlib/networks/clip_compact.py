@@ -6,11 +6,11 @@ the 1,000 ImageNet classes, and embeddings of their names are averaged with thes
 https://arxiv.org/abs/1312.5650). A learned projection of the features, with a hidden layer, is
 added to that, and one of the colours of 12 × 12 patches, since a classifier of objects learned to
 overlook colour. The network was trained on pictures of 224 × 224 but reads 288 × 288 here, the
-whole picture on a white square: photos are told apart better, and nothing of them is cut away.
+entire picture on a white square: photos are told apart better, and nothing of them is cut away.
 Texts: MiniLM (``all-MiniLM-L6-v2``) and a learned projection.
 
 Only the projections are ours (``data/models/clip.safetensors``, made by
-``data/make/train_clip.py``). The whole becomes a plain sentence-transformers folder of stock
+``data/make/train_clip.py``). The result is a plain sentence-transformers folder of stock
 modules, in the folder of :func:`simlib.home.home_folder`; ``SentenceTransformer(folder)`` opens it
 without simlib, and agrees with it on square pictures. Of others it takes the square in the middle,
 since no stock module lays a picture on white.
@@ -193,7 +193,7 @@ SHA256 = {f"{part}/model.safetensors": sha256 for part, sha256 in _WEIGHTS_SHA25
 def lay_on_square(image: Image.Image) -> np.ndarray:
     """Return what the model sees of an RGB picture, uint8 ``(288, 288, 3)``.
 
-    That is the whole picture on a white square: products are searched for, and nothing of them may
+    That is the entire picture on a white square: products are searched for, and nothing of them may
     be cut away.
 
     Examples

@@ -74,7 +74,7 @@ def load_network(
     precision: str = "float32",
     backend: str | None = None,
 ) -> Network:
-    """Return a network of torch's, ready to run in the quickest way that there is here.
+    """Return a network of torch's, ready to run in the fastest way this machine has.
 
     Parameters
     ----------

@@ -54,7 +54,7 @@ def read_encoder_weights(path: Path, expected_names: set[str]) -> tuple[dict, st
     """Return the encoder's tensors in a checkpoint of bolts' SimCLR, and the file's SHA-256.
 
     The hash is written to ``path`` + ``.sha256`` the first time the file proves good, and the file
-    must have that hash ever after.
+    must have that hash from then on.
 
     Parameters
     ----------

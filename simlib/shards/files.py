@@ -101,6 +101,7 @@ class Shard(NamedTuple):
     """What the name and the footer of a shard say of it."""
 
     file: str
+    made_by: MadeBy
     first: str  # path
     last: str
     pictures: int
@@ -143,19 +144,19 @@ def open_shard(out: Path, file: str) -> pq.ParquetFile:
         raise ShardError(str(out / file), str(error)) from error
 
 
-def describe(out: Path, file: str, made_by: MadeBy) -> Shard:
+def describe(out: Path, file: str) -> Shard:
     """Read the footer of a shard; its rows are not checked."""
     try:
         with pq.ParquetFile(out / file) as opened:
             notes = json.loads((opened.metadata.metadata or {})[NOTES])
-        theirs = MadeBy(*map(notes.pop, MadeBy._fields))
-        shard = Shard(file, *map(notes.get, Shard._fields[1:]))
-        if [type(value) for value in shard] != [str, str, str, int, int, int]:
+        made_by = MadeBy(*map(notes.get, MadeBy._fields))
+        shard = Shard(file, made_by, *map(notes.get, Shard._fields[2:]))
+        kinds = [str, MadeBy, str, str, int, int, int, str, str, int, str]
+        if [type(value) for value in (*shard, *made_by)] != kinds:
             raise ValueError("its footer is corrupt")
+        return shard
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ShardError(str(out / file), str(error)) from error
-    made_by.refuse_other(theirs, out)
-    return shard
 
 
 def columns_of(opened: pq.ParquetFile) -> list[list]:
@@ -207,6 +208,10 @@ class Manifest(NamedTuple):
             )
             return None
 
+    @property
+    def made_by(self) -> MadeBy:
+        return MadeBy(self.encoder, self.column, self.dim, self.recipe)
+
     def write(self, out: Path) -> None:
         with file_of_shards(out, MANIFEST_NAME) as file:
             fields = {"format": MANIFEST_FORMAT, **self._asdict()}
@@ -218,7 +223,7 @@ class Manifest(NamedTuple):
 
 
 def finished_manifest(out: Path) -> Manifest:
-    """The list of shards that are complete; a FileNotFoundError or ValueError if they are not."""
+    """The list of shards, held against their footers; a ValueError if they are not complete."""
     manifest = Manifest.read(out)
     if manifest is None:
         raise FileNotFoundError(
@@ -229,6 +234,14 @@ def finished_manifest(out: Path) -> Manifest:
         raise ValueError(
             f"The shards in {str(out)!r} are not complete. Call simlib.embed_folder again, as "
             "before: it continues where it stopped."
+        )
+    made_by = manifest.made_by
+    shards = [describe(out, file) for file in manifest.shards]
+    pictures = sum(shard.pictures for shard in shards)
+    if pictures != manifest.pictures or any(shard.made_by != made_by for shard in shards):
+        raise ValueError(
+            f"The list of shards {str(out / MANIFEST_NAME)!r} does not match the shards. Call "
+            "simlib.embed_folder again, as before: it repairs the list."
         )
     return manifest
 

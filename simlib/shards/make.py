@@ -89,8 +89,9 @@ def make_shard(
             writer.write_table(_table(rows, schema))
             tick(len(rows))
         ends = task.pictures[0].path, task.pictures[-1].path
-        shard = Shard("", *ends, len(task.pictures), failed, unread)
-        notes = {"format": FORMAT, **made_by._asdict(), **shard._asdict()}
+        shard = Shard("", made_by, *ends, len(task.pictures), failed, unread)
+        numbers = dict(zip(Shard._fields[2:], shard[2:], strict=True))
+        notes = {"format": FORMAT, **made_by._asdict(), **numbers}
         writer.add_key_value_metadata({NOTES: json.dumps(notes)})
     return shard._replace(file=name), embedded
 

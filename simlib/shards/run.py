@@ -68,7 +68,7 @@ class Summary:
     embedded : int
         Embeddings that this run computed.
     reused : int
-        Embeddings that were there from an earlier run.
+        Embeddings that were known: from an earlier run, or from the cache.
     failed : int
         Pictures without an embedding; their rows say why.
     removed : int
@@ -106,9 +106,9 @@ def embed_folder(
 ) -> Summary:
     """Embed every picture below a folder into Parquet shards, doing only what is missing.
 
-    Each shard is written whole or not at all. A run that was killed is continued by the same call,
-    and gives the same files to the byte; a call after pictures were changed, added or removed
-    mends the shards that hold them. Memory does not grow with the number of pictures.
+    Shards are written atomically. After a kill the same call continues, and ends in the same files,
+    byte for byte. After pictures were changed, added or removed, it makes only the shards that hold
+    them again. Memory does not grow with the number of pictures.
 
     Parameters
     ----------
@@ -128,15 +128,15 @@ def embed_folder(
     batch_size, workers
         As for :func:`simlib.embed`.
     cache : bool
-        Whether :func:`simlib.embed` uses its cache as well. The shards are a cache themselves; with
-        another one, batches may be made up differently after a break, and embeddings may then
-        differ in their last digits.
+        Whether to use the cache of :func:`simlib.embed` as well. The shards remember their
+        embeddings themselves, so without it a kill costs one unfinished shard (with Ray, one a
+        worker). With it, batches may be composed differently after a kill, so embeddings may differ
+        in their last digits.
     retry_failed : bool
         Whether pictures that failed are tried again, though their files have not changed. (Those
         that could not even be read are tried again by every run.)
     verify : bool
-        Whether every finished shard is read and held against its checksum, and made anew if it is
-        damaged.
+        Whether to check the content of every finished shard, and make corrupt ones again.
     progress : bool
         Whether to show a progress bar.
     address : str, optional
@@ -153,24 +153,24 @@ def embed_folder(
     Raises
     ------
     FileNotFoundError, NotADirectoryError, PermissionError
-        If the folder can't be read or holds no picture. Shards that are there stay as they are.
+        If the folder cannot be read or holds no picture. Existing shards stay as they are.
     ValueError
-        If ``out`` holds the shards of another folder or encoder, or an argument makes no sense.
+        If ``out`` holds the shards of another folder or encoder, or an argument is invalid.
     RuntimeError
         If another process is writing to ``out``.
     OSError
-        If a shard can't be written, as on a full disk. Nothing is left half-written; the same call
-        goes on once there is room.
+        If a shard cannot be written, as on a full disk. Nothing is left half-written; the same
+        call continues once there is room.
     ImportError
         If ``engine="ray"`` and Ray is not installed; the message holds the command that does it.
 
     Notes
     -----
-    What is trusted: a picture whose path, size and time of change (in nanoseconds) are as before is
-    taken to be unchanged and not read. One whose size or time differs is read; if its content
-    (SHA-256) is as before, its embedding is kept. A shard whose name and length are as listed is
-    taken to be whole, unless ``verify`` is set; reading a shard always checks it. If a folder can't
-    be listed, its pictures are taken to be as they were.
+    A picture whose path, size and modification time (in nanoseconds) are as before is trusted to be
+    unchanged and not read. Any other is read; if the earlier shards near by know
+    its content (SHA-256), as of one that was touched or renamed, their embedding is kept. A shard
+    whose footer can be read is trusted to be intact, unless ``verify`` is set; reading a shard
+    always checks it. If a folder cannot be listed, its pictures are assumed to be as they were.
 
     Examples
     --------
@@ -231,9 +231,9 @@ def iterate_shards(
     ------
     pandas.DataFrame
         ``img_path`` (str, absolute), ``content_hash`` (SHA-256 as 64 hexadecimal digits, None if
-        the file could not be read), ``status`` (``"ok"`` or ``"error"``), ``error`` (None, or a
-        sentence) and the column of the encoder: read-only float32 arrays ``(dim,)``, None where
-        the picture failed. The index counts on from frame to frame.
+        the file could not be read), ``status`` (``"ok"`` or ``"error"``), ``error`` (None, or why
+        the picture failed) and the column of the encoder: read-only float32 arrays ``(dim,)``, None
+        where the picture failed. The index continues from frame to frame.
 
     Raises
     ------
@@ -242,7 +242,7 @@ def iterate_shards(
     ValueError
         If they are not complete yet.
     ShardError
-        If a shard is damaged, or missing, as when :func:`embed_folder` replaced it meanwhile.
+        If a shard is corrupt, or missing, as when :func:`embed_folder` replaced it meanwhile.
 
     Examples
     --------
@@ -252,10 +252,15 @@ def iterate_shards(
     Traceback (most recent call last):
     FileNotFoundError: There are no shards in 'no such folder'. Make them first: simlib.embed_folder
     """
-    manifest = finished_manifest(Path(out))
+    yield from _frames(finished_manifest(Path(out)), Path(out), folder)
+
+
+def _frames(
+    manifest: Manifest, out: Path, folder: str | os.PathLike[str] | None
+) -> Iterator[pd.DataFrame]:
     column, start = manifest.column, 0
     for file in manifest.shards:
-        with open_shard(Path(out), file) as opened:
+        with open_shard(out, file) as opened:
             paths, _, _, content_hash, status, reason = columns_of(opened)
             matrix = new_matrix(len(paths), manifest.dim)
             present = np.zeros(len(paths), dtype=bool)
@@ -315,7 +320,7 @@ def load_shards(
     matrix = new_matrix(manifest.pictures, manifest.dim)
     present = np.zeros(manifest.pictures, dtype=bool)
     frames = []
-    for frame in iterate_shards(out, folder):
+    for frame in _frames(manifest, Path(out), folder):
         cells = frame.pop(manifest.column).dropna()
         for place, cell in zip(cells.index.to_numpy(), cells, strict=True):
             matrix[place], present[place] = cell, True
@@ -374,7 +379,6 @@ class _Job:
         self.holes: list[str] = []
         self._remove_unfinished()
         before = Manifest.read(self.out) or Manifest(task.folder, *made_by, 0, [], False)
-        made_by.refuse_other(MadeBy(*before[1:5]), self.out)
         if before.folder != task.folder and os.path.isdir(before.folder):
             raise ValueError(
                 f"{task.out!r} holds the embeddings of {before.folder!r}, not of "
@@ -384,8 +388,9 @@ class _Job:
         files = set(before.shards)
         self.listed = [shard for shard in self.found if shard.file in files]
         # Written first, so that what a killed run leaves behind says whose it is.
-        if not before.finished or before.folder != task.folder:
-            before._replace(folder=task.folder).write(self.out)
+        now = before._replace(folder=task.folder, **made_by._asdict())
+        if not before.finished or now != before:
+            now.write(self.out)
 
     def _remove_unfinished(self) -> None:
         """Remove what processes that were killed have left."""
@@ -402,12 +407,15 @@ class _Job:
             try:
                 if verify:
                     check_content(self.out, file)
-                found.append(describe(self.out, file, self.task.made_by))
+                shard = describe(self.out, file)
             except ShardError as error:
                 warnings.warn(
                     f"The shard {error.path!r} is corrupt ({error.reason}); it is made again.",
                     stacklevel=4,
                 )
+                continue
+            self.task.made_by.refuse_other(shard.made_by, self.out)
+            found.append(shard)
         return sorted(found, key=lambda shard: (shard.first, -shard.failed, shard.file))
 
     def tasks(self, shard_size: int, tick: Tick) -> Iterator[Task]:
@@ -486,7 +494,7 @@ class _Job:
 
 
 def _cut(pictures: Iterable[Picture], shard_size: int) -> Iterator[list[Picture]]:
-    """Group sorted pictures; where a group ends hangs on nothing but the paths near by."""
+    """Group sorted pictures; where a group ends depends on nothing but the paths near by."""
     least = max(1, shard_size // 2)
     # On average a quarter of the way from the least to the most: only 2 in 100 reach the most.
     limit = min(2**64, 2**64 * 4 // max(1, shard_size - least))

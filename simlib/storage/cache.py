@@ -37,7 +37,7 @@ NOT_THE_FILES_FAULT = {
 class EmbeddingCache:
     """The embeddings of one encoder's recipe, by the SHA-256 of the picture's file.
 
-    A cache never stops the work: a file that is damaged is set aside and made anew, one that can't
+    A cache never stops the work: a file that is damaged is set aside and replaced, one that can't
     be written (a read-only folder) is read, and where nothing can be kept (a full disk) it is done
     without, with one warning.
 
@@ -81,7 +81,7 @@ class EmbeddingCache:
             self._connection = _connect(self.path, self._recipe, read_only=True)
             self._cannot_write = error  # said when there is something to write
 
-    def _begin_anew(self, error: Exception) -> None:
+    def _start_again(self, error: Exception) -> None:
         """Set a damaged file aside, unless another process has done so, and open a new one."""
         if _is_not_the_files_fault(error) or self._cannot_write is not None:
             raise error
@@ -160,7 +160,7 @@ class EmbeddingCache:
     def _recover(self, error: Exception) -> None:
         """Go on with a new file where this one is damaged, and without one otherwise."""
         try:
-            self._begin_anew(error)
+            self._start_again(error)
         except (OSError, *FAILURES) as still:
             self._do_without(still)
 

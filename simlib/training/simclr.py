@@ -290,7 +290,7 @@ def _refuse_other_run(checkpoint: Path, digest: str, keeper: str) -> None:
     if state["callbacks"][keeper]["fingerprint"] != digest:
         raise ValueError(
             f"The folder {checkpoint.parent} holds a run with other pictures or settings. Choose "
-            f"another folder, or delete {checkpoint.name} in it to start anew."
+            f"another folder, or delete {checkpoint.name} in it to start again."
         )
 
 

@@ -7,6 +7,7 @@ import functools
 import os
 import signal
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -43,16 +44,19 @@ class Watched(AverageColours):
 
 
 def watched(notes, fails=False):
-    """Make the encoder; a worker can't be sent one."""
+    """Make the encoder; an encoder cannot be sent to a worker."""
     return Watched(notes, fails)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def two_workers():
-    with pytest.MonkeyPatch.context() as patch:
-        # Where the workers find this module, and the encoder that it stands on.
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as session:
+        # Where the workers find this module, and the encoder that it builds on.
         patch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), str(HERE.parent)]))
-        patch.setenv("RAY_raylet_start_wait_time_s", "120")  # longer than Ray gives a busy machine
+        patch.setenv("RAY_TMPDIR", session)  # not tmp_path, which is too long for Ray's sockets
+        # Ray waits 30 s for its node, and no variable changes that. With Ray 2.60 the node itself
+        # waits for its Python agents and ends after 15 s, as on a busy machine; the version that
+        # the Makefile names does not wait for them.
         ray.init(num_cpus=2, include_dashboard=False, logging_level="error")
         yield
         ray.shutdown()

@@ -1,0 +1,104 @@
+"""timm's networks with their published weights: what they read, and the features they give.
+
+timm (https://huggingface.co/docs/timm) knows each network's architecture, preprocessing and where
+its weights are published; the weights are fetched by :mod:`simlib.downloads.hub` and loaded
+strictly, from safetensors only.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from simlib.downloads.hub import hub_file
+from simlib.storage.hashing import sha256_of
+
+if TYPE_CHECKING:
+    import torch
+
+PUBLISHED_FILE = "model.safetensors"
+
+
+class TimmNetwork(NamedTuple):
+    """A network that ends with its pooled features, and the preprocessing it was trained with."""
+
+    network: torch.nn.Module
+    prepare: Callable[[Image.Image], np.ndarray]
+    """From an RGB picture to float32 ``(3, height, width)``; safe in several threads."""
+    recipe: str
+    """The weights' SHA-256 and the preprocessing."""
+
+
+def open_timm(
+    name: str, weights: str | os.PathLike[str] | None = None, classifier: bool = False
+) -> TimmNetwork:
+    """Return a network of timm's.
+
+    Parameters
+    ----------
+    name : str
+        As timm writes it, with the tag of its weights: ``"resnet50.a1_in1k"``.
+    weights : path, optional
+        A safetensors file to load instead of downloading the published weights.
+    classifier : bool
+        Whether the network keeps its last layer, which names classes.
+
+    Raises
+    ------
+    ValueError
+        If timm has no published weights of that name, or the file does not fit the network.
+    FileNotFoundError
+        If there is no such file.
+    ConnectionError
+        If the weights are neither on this computer nor within reach.
+
+    Examples
+    --------
+    >>> open_timm("resnet5.a1_in1k")
+    Traceback (most recent call last):
+    ValueError: timm has no published network 'resnet5.a1_in1k'. Similar: resnet50.a1_in1k, ...
+    """
+    import timm
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+    from timm.data import create_transform, resolve_data_config
+    from timm.models import get_pretrained_cfg
+
+    known = get_pretrained_cfg(name) if timm.is_model(name) else None
+    if known is None or not known.hf_hub_id:
+        similar = get_close_matches(name, timm.list_models(pretrained=True), n=3)
+        raise ValueError(
+            f"timm has no published network {name!r}."
+            + (f" Similar: {', '.join(similar)}." if similar else "")
+            + " All names: timm.list_models(pretrained=True)."
+        )
+    if weights is None:
+        path = hub_file(known.hf_hub_id, known.hf_hub_filename or PUBLISHED_FILE)
+    else:
+        path = Path(weights).expanduser()
+        if not path.is_file():
+            raise FileNotFoundError(f"There are no weights at {str(path)!r}.")
+    network: Any = timm.create_model(name, pretrained=False, num_classes=known.num_classes)
+    try:
+        network.load_state_dict(load_file(path), strict=True)
+    except (SafetensorError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ValueError(
+            f"The weights in {str(path)!r} do not fit timm's {name}: {reason}"
+        ) from None
+    if not classifier:
+        network.reset_classifier(0)  # from now on it ends with the pooled features
+    transform = create_transform(
+        **resolve_data_config(pretrained_cfg=known.to_dict()), is_training=False
+    )
+
+    def prepare(image: Image.Image) -> np.ndarray:
+        return transform(image).numpy()
+
+    return TimmNetwork(network.eval(), prepare, f"{sha256_of(path)} {transform}")
