@@ -8,16 +8,18 @@ run is a failure.
 
 import os
 import re
-import shutil
 import tempfile
 
 import pytest
 from nbval.plugin import IPyNbCell
 
-# Inherited by the notebooks' kernels: no progress bars in outputs, and an empty cache, so that what
-# is verified is computed here.
+# Inherited by the notebooks' kernels: no progress bars in outputs, and a cache that is empty when
+# the tests start, so that what is verified is computed here. The workers of pytest-xdist share it:
+# otherwise each would convert the same networks and embed the same catalogue again.
 os.environ["TQDM_DISABLE"] = "1"
-os.environ["SIMLIB_HOME"] = tempfile.mkdtemp(prefix="simlib-tests-")
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    HOME = tempfile.TemporaryDirectory(prefix="simlib-tests-", ignore_cleanup_errors=True)
+    os.environ["SIMLIB_HOME"] = HOME.name  # removed when this process ends, however pytest does
 
 DECIMAL = re.compile(r"-?\d+\.\d+(?:e[+-]?\d+)?")
 compare_exactly = IPyNbCell.compare_outputs
@@ -57,5 +59,8 @@ def pytest_runtest_call(item):
         pytest.fail("This cell was never run, so there is no output to compare with.", False)
 
 
-def pytest_sessionfinish():
-    shutil.rmtree(os.environ["SIMLIB_HOME"], ignore_errors=True)
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist starts its workers
+def pytest_sessionstart(session):
+    if session.config.getoption("nbval", False) and "PYTEST_XDIST_WORKER" not in os.environ:
+        # On a slow computer matplotlib warns while it lists the fonts, once; not in a notebook.
+        import matplotlib.font_manager  # noqa: F401

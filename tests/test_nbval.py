@@ -58,15 +58,21 @@ def report(tmp_path_factory) -> str:
     for name, (code, _) in CASES.items():
         notebook = nbformat.v4.new_notebook(cells=[code])
         nbformat.write(notebook, folder / f"{name.replace(' ', '_')}.ipynb")
+    return verify(folder, "-rA").stdout
+
+
+def verify(folder: Path, *options: str, **variables: str) -> subprocess.CompletedProcess:
+    """Run pytest on the notebooks in a folder, with the project's conftest.py."""
     command = [
         *(sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "-p", "conftest"),
-        *("-p", "no:cacheprovider", "-rA", "--no-header", f"--rootdir={folder}", str(folder)),
+        *("-p", "no:cacheprovider", "--no-header", f"--rootdir={folder}", str(folder), *options),
     ]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    finished = subprocess.run(
+    # This test may run in a worker of pytest-xdist; the pytest that it starts does not.
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_XDIST")}
+    environment |= {"PYTHONPATH": str(ROOT)} | variables
+    return subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300
     )
-    return finished.stdout
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -74,3 +80,37 @@ def test_a_notebook_passes_only_with_what_it_shows(name, report):
     verdict = "PASSED" if CASES[name][1] else "FAILED"
     lines = [line for line in report.splitlines() if f"{name.replace(' ', '_')}.ipynb::" in line]
     assert any(line.startswith(verdict) for line in lines), lines or report
+
+
+def test_all_workers_share_one_new_cache_that_is_removed_at_the_end(tmp_path):
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "seen").mkdir()
+    for name in ("one", "two"):
+        code = (
+            "import os, pathlib\n"
+            "home = pathlib.Path(os.environ['SIMLIB_HOME'])\n"
+            f"seen = pathlib.Path(os.environ['SEEN'], '{name}')\n"
+            "_ = seen.write_text(f'{home} {home.is_dir()}')"
+        )
+        notebook = nbformat.v4.new_notebook(cells=[cell(code, [])])
+        nbformat.write(notebook, tmp_path / "notebooks" / f"{name}.ipynb")
+    before = os.environ["SIMLIB_HOME"]
+    options = ("-n", "2", "--dist", "loadfile")
+    finished = verify(tmp_path / "notebooks", *options, SEEN=str(tmp_path / "seen"))
+    assert finished.returncode == 0, finished.stdout
+    seen = [(tmp_path / "seen" / name).read_text() for name in ("one", "two")]
+    home, is_there = seen[0].rsplit(" ", 1)
+    assert seen[0] == seen[1] and is_there == "True"
+    assert home != before and not Path(home).exists()
+
+
+def test_fonts_are_listed_before_a_notebook_could_warn_of_it(tmp_path):
+    code = (
+        "import os, pathlib\n"
+        "print(len(list(pathlib.Path(os.environ['MPLCONFIGDIR']).glob('fontlist-*.json'))))"
+    )
+    (tmp_path / "notebooks").mkdir()
+    notebook = nbformat.v4.new_notebook(cells=[cell(code, printed("1"))])
+    nbformat.write(notebook, tmp_path / "notebooks" / "fonts.ipynb")
+    finished = verify(tmp_path / "notebooks", MPLCONFIGDIR=str(tmp_path / "matplotlib"))
+    assert finished.returncode == 0, finished.stdout
