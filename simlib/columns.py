@@ -25,6 +25,9 @@ __all__ = ["embedding_matrix"]
 ON_DISK_BYTES = 256 * 2**20
 """A matrix larger than this (in bytes) is kept in an unnamed temporary file, not in memory."""
 
+MOST_REMEMBERED = 8
+"""The embeddings of so many columns and slices of a frame are remembered at most."""
+
 ENCODERS = "simlib_encoders"
 """The key of ``DataFrame.attrs`` under which each column says who made it: name and recipe.
 
@@ -234,18 +237,23 @@ class _Remembered:
 
     A column is known again by its cells being the very same objects in the same order; since they
     are read-only, their values are the same, too. (An address alone could be that of a new array.)
+    Slices of a frame are parts of its memory and so live as long: of each frame only the columns
+    and slices that were asked for last are remembered, ``MOST_REMEMBERED`` of them.
     """
 
     def __init__(self) -> None:
-        self._of_block: dict[int, dict[int, tuple[np.ndarray, bytes, Embeddings]]] = {}
+        self._of_block: dict[int, dict[int, tuple[np.ndarray, Embeddings]]] = {}
 
     def get(self, cells: np.ndarray) -> Embeddings | None:
         entries = self._of_block.get(id(_root(cells)), {})
-        entry = entries.get(cells.__array_interface__["data"][0])
-        if entry is None:
+        address = cells.__array_interface__["data"][0]
+        entry = entries.pop(address, None)
+        # The bytes of an array of objects are their addresses. No other object can come to have one
+        # of these, since the copy keeps those that were seen here alive.
+        if entry is None or entry[0].tobytes() != cells.tobytes():
             return None
-        _, addresses, embeddings = entry
-        return embeddings if cells.tobytes() == addresses else None
+        entries[address] = entry  # now the last one
+        return entry[1]
 
     def put(self, cells: np.ndarray, embeddings: Embeddings) -> None:
         block = _root(cells)
@@ -253,10 +261,10 @@ class _Remembered:
         if key not in self._of_block:
             self._of_block[key] = {}
             weakref.finalize(block, self._of_block.pop, key, None)
-        # The bytes of an array of objects are their addresses. No other object can come to have one
-        # of these, since the copy keeps those that are seen here alive.
-        entry = (cells.copy(), cells.tobytes(), embeddings)
-        self._of_block[key][cells.__array_interface__["data"][0]] = entry
+        entries = self._of_block[key]
+        entries[cells.__array_interface__["data"][0]] = cells.copy(), embeddings
+        for address in list(entries)[:-MOST_REMEMBERED]:
+            entries.pop(address, None)
 
 
 _remembered = _Remembered()

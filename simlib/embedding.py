@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -69,7 +70,8 @@ def embed(
     pandas.DataFrame
         A new frame, index and rows as before, with the column ``encoder.column`` (each cell a
         read-only float32 array ``(dim,)``). A picture that can't be read keeps its row: its cell is
-        None, and the column ``error`` says why. That column is there only where a picture failed.
+        None, the column ``error`` says why, and a warning counts them. That column is there only
+        where a picture failed.
         ``.attrs["simlib_encoders"]`` notes the encoder's name and recipe.
 
     Raises
@@ -91,6 +93,25 @@ def embed(
     >>> image_df["flattened_pixels"].iloc[0].shape
     (192,)
     """
+    embedded = embed_silently(image_df, encoder, batch_size, workers, cache, progress)
+    if "error" in embedded:
+        failed = int(embedded["error"].notna().sum())
+        warnings.warn(
+            f"{failed:,} of {len(embedded):,} pictures could not be read; see the column 'error'.",
+            stacklevel=2,
+        )
+    return embedded
+
+
+def embed_silently(
+    image_df: pd.DataFrame,
+    encoder: Encoder,
+    batch_size: int = 32,
+    workers: int | None = None,
+    cache: bool = True,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Do what :func:`embed` does, but without its warning of pictures that can't be read."""
     from joblib import cpu_count
 
     require_column(image_df, "img_path")

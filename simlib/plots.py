@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -82,6 +83,12 @@ def plot_similar(
     ------
     KeyError, ValueError
         As :func:`simlib.nearest` does.
+
+    Notes
+    -----
+    The figure is ``matplotlib.pyplot.gcf()`` and stays open, as pyplot's figures do, until it is
+    closed; notebooks close it at the end of the cell. In a loop, save or show it and then call
+    ``matplotlib.pyplot.close()`` each time. The same holds for all that simlib draws.
 
     Examples
     --------
@@ -209,24 +216,38 @@ def draw_neighbours(
     title: str = "",
 ) -> Figure:
     """Draw a query (a path, a picture, or None for none) in a frame, and its neighbours."""
-    import matplotlib.pyplot as plt
-
     img_paths, captions = list(img_paths), list(captions)
     if len(img_paths) > MOST_DRAWN:
         title = f"{title} (the first {MOST_DRAWN} of {len(img_paths):,})".strip()
     pictures = [*([] if query is None else [query]), *img_paths[:MOST_DRAWN]]
     captions = [*([] if query is None else ["query"]), *captions[:MOST_DRAWN]]
-    figure, axes = plt.subplots(
-        1, len(pictures), figsize=(1.5 * len(pictures), 1.9), dpi=DPI, squeeze=False
-    )
-    for axis, picture, caption in zip(axes[0], pictures, captions, strict=True):
-        _draw(axis, picture, caption)
-    if query is not None:
-        for spine in axes[0, 0].spines.values():
-            spine.set(visible=True, color="tab:orange", linewidth=2.5)
-    figure.suptitle(_shown(title), fontsize=10, **PLAIN)
-    figure.tight_layout(pad=0.4)
+    with _new_figure(len(pictures), len(pictures), (1.5 * len(pictures), 1.9)) as (figure, axes):
+        for axis, picture, caption in zip(axes, pictures, captions, strict=True):
+            _draw(axis, picture, caption)
+        if query is not None:
+            for spine in axes[0].spines.values():
+                spine.set(visible=True, color="tab:orange", linewidth=2.5)
+        figure.suptitle(_shown(title), fontsize=10, **PLAIN)
+        figure.tight_layout(pad=0.4)
     return figure
+
+
+@contextmanager
+def _new_figure(
+    panels: int, columns: int, size: tuple[float, float], **options
+) -> Iterator[tuple[Figure, list[Axes]]]:
+    """Open a figure with some panels, row by row; where drawing fails, it does not stay open."""
+    import matplotlib.pyplot as plt
+
+    rows = -(-panels // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=size, dpi=DPI, squeeze=False, **options)
+    try:
+        for axis in axes.flat[panels:]:
+            axis.remove()
+        yield figure, list(axes.flat[:panels])
+    except BaseException:
+        plt.close(figure)
+        raise
 
 
 def plot_grid(
@@ -269,8 +290,6 @@ def plot_grid(
     >>> len(figure.axes)
     10
     """
-    import matplotlib.pyplot as plt
-
     require_column(df, "img_path")
     if df.empty or columns < 1:
         raise ValueError(
@@ -284,14 +303,11 @@ def plot_grid(
         raise ValueError(f"There are {len(captions)} captions for {len(df)} pictures.")
     columns = min(columns, len(df))
     rows = -(-len(df) // columns)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(size * columns, (size + 0.15) * rows), dpi=DPI, squeeze=False
-    )
-    for axis in axes.flat[len(df) :]:
-        axis.remove()
-    for axis, path, caption in zip(figure.axes, df["img_path"], captions, strict=True):
-        _draw(axis, path, caption)
-    figure.tight_layout(pad=0.3)
+    inches = size * columns, (size + 0.15) * rows
+    with _new_figure(len(df), columns, inches) as (figure, axes):
+        for axis, path, caption in zip(axes, df["img_path"], captions, strict=True):
+            _draw(axis, path, caption)
+        figure.tight_layout(pad=0.3)
     return figure
 
 
@@ -326,8 +342,6 @@ def plot_comparison(comparison: pd.DataFrame, columns: int = 3) -> Figure:
     >>> [axis.get_title() for axis in plot_comparison(table).axes][:2]
     ['precision@5 by category', 'precision@5 by colour']
     """
-    import matplotlib.pyplot as plt
-
     measures: list[str] = []
     if comparison.columns.nlevels == 2:
         measures = [name for name in comparison.columns.unique(0) if name != "cost"]
@@ -335,26 +349,23 @@ def plot_comparison(comparison: pd.DataFrame, columns: int = 3) -> Figure:
         raise ValueError("There is no measure to draw; give what simlib.compare returned.")
     columns = min(columns, len(measures))
     rows = -(-len(measures) // columns)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(3 * columns, (0.7 + 0.28 * len(comparison)) * rows), dpi=DPI,
-        sharey=True, squeeze=False,
-    )  # fmt: skip
-    for axis in axes.flat[len(measures) :]:
-        axis.remove()
+    inches = 3 * columns, (0.7 + 0.28 * len(comparison)) * rows
     places = range(len(comparison))
-    for axis, measure in zip(figure.axes, measures, strict=True):
-        mean, low, high = (comparison[measure][part] for part in ("mean", "low", "high"))
-        for place, colour in zip(places, _PALETTE, strict=False):
-            axis.plot([low.iloc[place], high.iloc[place]], [place, place], color=colour, lw=2)
-            axis.plot(mean.iloc[place], place, "o", color=colour, ms=5)
-        if measure in comparison.attrs.get("chance", {}):
-            axis.axvline(comparison.attrs["chance"][measure], color="grey", ls=":", lw=1)
-        axis.set_title(_shown(measure), fontsize=9, **PLAIN)
-        axis.set(xlim=(-0.03, 1.03), ylim=(len(comparison) - 0.5, -0.5))
-        axis.set_yticks(places, map(_shown, comparison.index), fontsize=9, **PLAIN)
-        axis.tick_params(labelsize=8)
-        axis.grid(axis="x", alpha=0.3)
-    figure.tight_layout(pad=0.5)
+    names = [_shown(name) for name in comparison.index]
+    with _new_figure(len(measures), columns, inches, sharey=True) as (figure, axes):
+        for axis, measure in zip(axes, measures, strict=True):
+            mean, low, high = (comparison[measure][part] for part in ("mean", "low", "high"))
+            for place, colour in zip(places, _PALETTE, strict=False):
+                axis.plot([low.iloc[place], high.iloc[place]], [place, place], color=colour, lw=2)
+                axis.plot(mean.iloc[place], place, "o", color=colour, ms=5)
+            if measure in comparison.attrs.get("chance", {}):
+                axis.axvline(comparison.attrs["chance"][measure], color="grey", ls=":", lw=1)
+            axis.set_title(_shown(measure), fontsize=9, **PLAIN)
+            axis.set(xlim=(-0.03, 1.03), ylim=(len(comparison) - 0.5, -0.5))
+            axis.set_yticks(places, names, fontsize=9, **PLAIN)
+            axis.tick_params(labelsize=8)
+            axis.grid(axis="x", alpha=0.3)
+        figure.tight_layout(pad=0.5)
     return figure
 
 
@@ -421,8 +432,6 @@ def plot_map(
     >>> coordinates["flattened_pixels"].shape
     (30, 2)
     """
-    import matplotlib.pyplot as plt
-
     if method not in _MAPS:
         raise ValueError(f"method={method!r} is unknown; choose from {', '.join(_MAPS)}.")
     if thumbnails:
@@ -443,22 +452,20 @@ def plot_map(
         chosen = np.random.default_rng(seed).choice(len(shown), most, replace=False)
         shown = shown.iloc[np.sort(chosen)]
 
-    figure, axes = plt.subplots(
-        1, len(cols), figsize=(3.6 * len(cols), 3.8), dpi=DPI, squeeze=False
-    )
     coordinates, trust = {}, {}
-    for axis, column in zip(axes[0], cols, strict=True):
-        rows = embedding_matrix(shown, column)
-        rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)  # (n, dim)
-        points, trust[column] = _map(rows, method, seed)
-        coordinates[column, "x"], coordinates[column, "y"] = points.T
-        plain = "0.9" if thumbnails else "0.6"
-        _draw_points(axis, points, None if label_col is None else shown[label_col], plain)
-        if thumbnails:
-            _draw_thumbnails(axis, points, shown["img_path"].tolist(), thumbnails)
-        axis.set_title(_shown(column), fontsize=9, **PLAIN)
-        axis.set(xticks=[], yticks=[])
-    figure.tight_layout(pad=0.5)
+    with _new_figure(len(cols), len(cols), (3.6 * len(cols), 3.8)) as (figure, axes):
+        for axis, column in zip(axes, cols, strict=True):
+            rows = embedding_matrix(shown, column)
+            rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)  # (n, dim)
+            points, trust[column] = _map(rows, method, seed)
+            coordinates[column, "x"], coordinates[column, "y"] = points.T
+            plain = "0.9" if thumbnails else "0.6"
+            _draw_points(axis, points, None if label_col is None else shown[label_col], plain)
+            if thumbnails:
+                _draw_thumbnails(axis, points, shown["img_path"].tolist(), thumbnails)
+            axis.set_title(_shown(column), fontsize=9, **PLAIN)
+            axis.set(xticks=[], yticks=[])
+        figure.tight_layout(pad=0.5)
     result = pd.DataFrame(coordinates, index=shown.index)
     result.attrs["trustworthiness"] = trust
     return result

@@ -195,3 +195,34 @@ def test_a_matrix_on_disk_is_searched_as_one_in_memory(frame_on_disk, matrix):
 def test_too_large_a_matrix_is_refused_with_the_way_out():
     with pytest.raises(OSError, match="TMPDIR"):
         columns.new_matrix(10**9, 10**6)
+
+
+def test_slices_without_end_take_no_memory_without_end(matrix):
+    import tracemalloc
+
+    long = frame_of(np.tile(matrix, (-(-20_000 // len(matrix)), 1))[:20_000])
+    starts = range(0, 400, 2)
+
+    def search_slices(starts):
+        for start in starts:
+            part = long.iloc[start : start + 10_000]
+            assert simlib.nearest(part, "own", start, k=1)["index"].item() != start
+
+    tracemalloc.start()
+    try:
+        search_slices(starts[:20])
+        before, _ = tracemalloc.get_traced_memory()
+        search_slices(starts[20:])
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before < 2e6  # a slice's embeddings take 400 kB, and there were 180 more
+
+
+def test_eight_columns_are_remembered_side_by_side(matrix):
+    from simlib.columns import Embeddings
+
+    frame = pd.concat([frame_of(matrix)["own"].rename(str(n)) for n in range(8)], axis=1)
+    first = [Embeddings.of(frame, column) for column in frame.columns]
+    again = [Embeddings.of(frame, column) for column in frame.columns]
+    assert all(one is other for one, other in zip(first, again, strict=True))

@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 import time
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -278,3 +279,17 @@ def test_a_result_on_disk_frees_its_space_with_the_frame(image_df, monkeypatch):
     assert len(neighbours) == 11
     del embedded
     assert files_without_a_name() == before
+
+
+def test_pictures_that_failed_are_counted_in_one_warning(image_df):
+    image_df.loc[[2, 5], "img_path"] = "gone.jpg"
+    with pytest.warns(UserWarning) as caught:
+        embedded = simlib.embed(image_df, AverageColours(), progress=False)
+    assert [str(warning.message) for warning in caught] == [
+        "2 of 12 pictures could not be read; see the column 'error'."
+    ]
+    assert caught[0].filename == __file__ and embedded["error"].notna().sum() == 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        simlib.embed(image_df.drop([2, 5]), AverageColours(), progress=False)
+        simlib.find_duplicates(image_df)  # counts them itself

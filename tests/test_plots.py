@@ -285,3 +285,41 @@ def test_a_text_without_end_is_cut(embedded):
     named = embedded.rename(columns={"average_colours": "a" * 10_000})
     simlib.plot_similar(named, "a" * 10_000, 0, k_neighbors=2)
     assert "a" * 199 + "…" in rendered(plt.gcf())
+
+
+# Figures that stay open
+
+
+def test_a_figure_can_be_closed_in_a_loop_and_leaves_the_users_own_alone(embedded):
+    import matplotlib.pyplot as plt
+
+    own = plt.figure()
+    for query in range(3):
+        simlib.plot_similar(embedded, "average_colours", query, k_neighbors=2)
+        assert plt.gcf() is not own
+        plt.close()
+    assert plt.get_fignums() == [own.number]
+
+
+def test_a_drawing_that_fails_leaves_no_figure_open(embedded, monkeypatch):
+    import matplotlib.pyplot as plt
+
+    from simlib import plots
+
+    def fail(*_, **__):
+        raise MemoryError
+
+    columns = pd.MultiIndex.from_product([["mAP@R by category"], ["mean", "low", "high"]])
+    table = pd.DataFrame([[0.5, 0.4, 0.6]], index=["own"], columns=columns)
+    monkeypatch.setattr(plots, "_shown", fail)
+    for draw in (
+        lambda: simlib.plot_similar(embedded, "average_colours", 0),
+        lambda: simlib.plot_grid(embedded),
+        lambda: simlib.plot_map(embedded, "average_colours", method="pca"),
+    ):
+        with pytest.raises(MemoryError):
+            draw()
+    monkeypatch.undo()
+    with pytest.raises(KeyError):
+        simlib.plot_comparison(table.drop(columns=[("mAP@R by category", "high")]))
+    assert plt.get_fignums() == []

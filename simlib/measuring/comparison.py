@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from simlib.columns import Embeddings, encoder_of, require_column
-from simlib.embedding import embed
+from simlib.embedding import embed, embed_silently
 from simlib.encoders.base import Encoder, TextEncoder
 from simlib.measuring.evaluation import (
     bootstrap_interval,
@@ -248,9 +248,9 @@ def _seconds_per_1000(image_df: pd.DataFrame, encoder: Encoder, timed: int) -> f
         return float("nan")
     paths = image_df[["img_path"]]
     chosen = paths.iloc[np.linspace(0, len(paths) - 1, min(timed, len(paths))).astype(int)]
-    embed(chosen.head(8), encoder, cache=False, progress=False)
+    embed_silently(chosen.head(8), encoder, cache=False, progress=False)
     started = time.perf_counter()
-    embed(chosen, encoder, cache=False, progress=False)
+    embed_silently(chosen, encoder, cache=False, progress=False)
     return (time.perf_counter() - started) * 1_000 / len(chosen)
 
 

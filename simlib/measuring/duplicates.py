@@ -7,7 +7,7 @@ import pandas as pd
 from PIL import Image
 
 from simlib.columns import Embeddings, paths_at
-from simlib.embedding import embed
+from simlib.embedding import embed_silently
 from simlib.encoders.base import Encoder
 from simlib.search import similarity_blocks
 
@@ -74,7 +74,7 @@ def find_duplicates(
         raise ValueError(f"threshold={threshold!r} is no cosine similarity above 0, at most 1.")
     embedded = image_df
     if embedding_col is None:
-        embedded = embed(image_df, _Thumbnails(), progress=False)
+        embedded = embed_silently(image_df, _Thumbnails(), progress=False)
         embedding_col = _Thumbnails.column
     embeddings = Embeddings.of(embedded, embedding_col)
     embeddings = embeddings.some(embeddings.have_direction())
