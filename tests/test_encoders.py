@@ -388,6 +388,11 @@ def test_published_weights_are_a_resnet50_with_imagenets_preprocessing(hub, vari
     assert cosines(encoder.encode(pictures), expected.numpy()).min() >= 0.9999
     path, embedding = encoder.pipeline(varied_paths[1]).get()
     assert cosines([embedding], expected[1:2].numpy()).min() >= 0.9999
+    classifier, prepare, class_names = encoder.classifier()
+    with torch.inference_mode():
+        prepared = torch.from_numpy(np.stack([prepare(picture) for picture in pictures]))
+        assert torch.allclose(classifier(prepared), network(batch), atol=1e-4)
+    assert len(class_names) == 1_000
 
 
 def test_what_the_hubs_own_client_has_fetched_before_is_used(hub, tmp_path):
