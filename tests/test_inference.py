@@ -228,3 +228,22 @@ assert "openvino.tools.ovc.telemetry_stub" in sys.modules
         HOME=str(tmp_path),
     )
     assert not list(tmp_path.iterdir())
+
+
+def test_where_onednn_is_held_to_older_processors_torch_gives_the_same():
+    """OpenVINO would crash there, in the middle of a layer; on older processors it does not."""
+    script = """
+import sys
+import numpy as np
+from PIL import Image
+import simlib
+picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 40, 3), dtype=np.uint8))
+encoder = simlib.load_encoder("clip", device="cpu")
+print(encoder.backend)
+print(*encoder.encode([picture])[0])
+"""
+    backend, values = run_python(script, ONEDNN_MAX_CPU_ISA="AVX2").splitlines()
+    assert backend == "torch float32"
+    _, usual = run_python(script).splitlines()
+    cosine = np.dot(np.array(values.split(), float), np.array(usual.split(), float))
+    assert cosine == pytest.approx(1, abs=1e-4)

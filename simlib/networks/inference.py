@@ -96,7 +96,7 @@ def load_network(
         OpenVINO takes float32 on processors without it.
     backend : str, optional
         ``"torch"`` or ``"openvino"`` (CPU only); by default OpenVINO on a CPU where it is
-        installed.
+        installed, unless the variable ``ONEDNN_MAX_CPU_ISA`` holds oneDNN to older processors.
 
     Raises
     ------
@@ -248,6 +248,11 @@ def network_threads() -> int:
 
 def _has_openvino() -> bool:
     if find_spec("openvino") is None:
+        return False
+    if os.environ.get("ONEDNN_MAX_CPU_ISA", "DEFAULT").upper() not in ("DEFAULT", "ALL"):
+        # OpenVINO compiles some layers for the processor itself and hands others to oneDNN, which
+        # the variable holds to fewer instructions. The two then disagree about registers: a crash,
+        # as seen with OpenVINO 2026 and AVX2 on a processor with AVX-512.
         return False
     try:
         import_openvino()
