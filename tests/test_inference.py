@@ -104,7 +104,7 @@ def test_a_damaged_converted_network_is_made_anew(build, pictures, expected, sim
     path.write_bytes({"cut short": content[:-40], "empty": b"", "no archive": b"x" * 99}.get(
         damage, content
     ))  # fmt: skip
-    with pytest.warns(UserWarning, match="can't be read.*made anew"):
+    with pytest.warns(UserWarning, match="can't be read.*made again"):
         network = load(build)
     np.testing.assert_allclose(network(pictures), expected, atol=1e-5)
     assert build.built == 2

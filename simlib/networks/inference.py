@@ -6,7 +6,7 @@ bfloat16 for the processors that do, which doubles its speed. Pictures go in one
 each thread, so that what passes between the layers stays in the processor's cache: for
 EfficientNet-Lite0 that is twice as fast as batches of 32, twice ONNX Runtime at its best, and seven
 times torch (all in float32, on two cores; ``benchmarks/`` has the figures). A picture's result does
-not hang on its batch, either.
+not depend on its batch, either.
 """
 
 from __future__ import annotations
@@ -153,7 +153,8 @@ class _TorchNetwork(Network):
         self._network = (
             network.eval()
             .requires_grad_(False)
-            .to(device, getattr(torch, precision), memory_format=torch.channels_last)
+            .to(device, getattr(torch, precision))
+            .to(memory_format=torch.channels_last)
         )
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
@@ -217,7 +218,7 @@ class _OpenvinoNetwork(Network):
         return rows
 
     def leave_behind(self) -> None:
-        """Compile anew at the next call, and never free what the parent of this process compiled.
+        """Compile again at the next call, and never free what the parent of this process compiled.
 
         Freeing it would wait for the parent's threads.
         """
@@ -289,7 +290,7 @@ def _converted(name: str, origin: str, build: Callable[[], torch.nn.Module], pic
         except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
             reason = " ".join(str(error).split())[:200]
             warnings.warn(
-                f"The converted network {path} can't be read ({reason}); it is made anew.",
+                f"The converted network {path} can't be read ({reason}); it is made again.",
                 stacklevel=4,
             )
         xml, weights = _convert(build(), picture)
@@ -308,7 +309,7 @@ def _convert(network: torch.nn.Module, picture: np.ndarray) -> tuple[bytes, byte
     import torch
 
     openvino = import_openvino()
-    network = network.eval().to("cpu", memory_format=torch.contiguous_format)
+    network = network.eval().to("cpu").to(memory_format=torch.contiguous_format)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch warns of what depends on the shape, which is fixed
         model = openvino.convert_model(
@@ -325,12 +326,12 @@ def _read_kept(path: Path) -> tuple[bytes, bytes]:
 
 
 def _keep(path: Path, xml: bytes, weights: bytes) -> None:
-    """Write both into one file that is whole or absent; of several processes the last one wins."""
-    parts = {"xml": np.frombuffer(xml, np.uint8), "weights": np.frombuffer(weights, np.uint8)}
+    """Write both into one file, atomically; of several processes the last one wins."""
+    texts, numbers = np.frombuffer(xml, np.uint8), np.frombuffer(weights, np.uint8)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as folder:
-            np.savez(Path(folder, path.name), **parts)
+            np.savez(Path(folder, path.name), xml=texts, weights=numbers)
             os.replace(Path(folder, path.name), path)
     except OSError as error:
         warnings.warn(
