@@ -55,7 +55,7 @@ def new_matrix(rows: int, dim: int) -> np.ndarray:
             raise OSError(
                 error.errno,
                 f"A matrix of {rows} × {dim} values needs {rows * dim * 4 / 1e9:.1f} GB in "
-                f"{tempfile.gettempdir()}, which can't be had ({error.strerror}). Make room, point "
+                f"{tempfile.gettempdir()}, but that failed: {error.strerror}. Make room, point "
                 "TMPDIR to a larger disk, or embed fewer or smaller pictures",
             ) from error
         return np.memmap(file, dtype=np.float32, mode="r+", shape=(rows, dim))
@@ -112,7 +112,7 @@ def embedding_matrix(image_df: pd.DataFrame, embedding_col: str) -> np.ndarray:
     -------
     numpy.ndarray
         float32 ``(n, dim)``, row *i* for the frame's row at position *i*. Read-only and without a
-        copy where the column is whole and in its first order, a copy otherwise.
+        copy where the column is complete and in its first order, a copy otherwise.
 
     Raises
     ------

@@ -45,8 +45,8 @@ def embed(
 
     Pictures are read and prepared in ``workers`` threads while the network works on the batch
     before. What was computed is kept on disk (:mod:`simlib.storage.cache`) by the content of the
-    picture and the encoder's recipe: a second run is instant, a changed picture is embedded anew,
-    and a run that was broken off goes on where it stopped.
+    picture and the encoder's recipe: a second run is instant, a changed picture is embedded again,
+    and an interrupted run continues where it stopped.
 
     Parameters
     ----------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -21,7 +21,7 @@ from simlib.columns import (
 from simlib.encoders import load_encoder
 from simlib.encoders.base import Encoder
 from simlib.images import ImageError, load_image
-from simlib.query import encode_query
+from simlib.query import FrameGallery, Query, encode_query
 from simlib.search import nearest
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ _PALETTE = [f"C{number}" for number in range(10)] + [
 def plot_similar(
     df: pd.DataFrame,
     embedding_col: str,
-    query_index: Hashable,
+    query_index: Query,
     k_neighbors: int = 5,
 ) -> pd.DataFrame:
     """Draw a picture and its most similar neighbours, in order.
@@ -69,7 +69,8 @@ def plot_similar(
     embedding_col : str
         The embeddings to compare.
     query_index : label
-        The label, in the frame's index, of the picture to search with.
+        The label, in the frame's index, of the picture to search with; or whatever else
+        :func:`simlib.nearest` takes as a query.
     k_neighbors : int
         How many neighbours to find; the first ``MOST_DRAWN`` of them are drawn.
 
@@ -104,9 +105,12 @@ def plot_similar(
     require_column(df, "img_path")
     neighbours = nearest(df, embedding_col, query_index, k_neighbors)
     captions = [f"{similarity:.2f}" for similarity in neighbours["cosine_similarity"]]
-    label: Any = query_index  # pandas' types know fewer labels than pandas
-    path = df["img_path"].loc[label]
-    draw_neighbours(path, neighbours["img_path"], captions, title=embedding_col)
+    position = FrameGallery(df, embedding_col).position_of(query_index)
+    if position is not None:
+        picture = df["img_path"].iloc[position]
+    else:
+        picture = query_index if isinstance(query_index, (str, os.PathLike, Image.Image)) else None
+    draw_neighbours(picture, neighbours["img_path"], captions, title=embedding_col)
     return neighbours
 
 

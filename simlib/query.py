@@ -77,7 +77,7 @@ class FrameGallery:
         ValueError
             If several rows have the label, or its row has no embedding.
         """
-        position = self._position_of(label)
+        position = self.position_of(label)
         if position is None:
             return None
         places = np.flatnonzero(self.embeddings.positions == position)
@@ -89,7 +89,8 @@ class FrameGallery:
             )
         return self.embeddings.take(places)[0], int(places[0])
 
-    def _position_of(self, label: object) -> int | None:
+    def position_of(self, label: object) -> int | None:
+        """Return the position in the frame of the row with a label, None if there is none."""
         index = self._frame.index
         try:
             if not isinstance(label, Hashable) or label not in index:

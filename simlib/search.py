@@ -113,7 +113,7 @@ def nearest_many(
 ) -> pd.DataFrame:
     """Return what :func:`nearest` returns for each of many queries, many times as fast.
 
-    One query reads the whole matrix of embeddings from memory; many share that reading.
+    One query reads all embeddings from memory; many share that reading.
 
     Parameters
     ----------

@@ -323,3 +323,16 @@ def test_a_drawing_that_fails_leaves_no_figure_open(embedded, monkeypatch):
     with pytest.raises(KeyError):
         simlib.plot_comparison(table.drop(columns=[("mAP@R by category", "high")]))
     assert plt.get_fignums() == []
+
+
+def test_a_path_or_a_picture_can_be_the_query_that_is_drawn(embedded):
+    import matplotlib.pyplot as plt
+
+    path = embedded["img_path"].iloc[4]
+    for query in (path, simlib.load_image(path)):
+        found = simlib.plot_similar(embedded, "average_colours", query, k_neighbors=2)
+        assert found["index"].iloc[0] == 4
+        np.testing.assert_array_equal(drawn(plt.gcf().axes[0]), pixels(path))
+    vector = embedded["average_colours"].iloc[4]
+    simlib.plot_similar(embedded, "average_colours", vector, k_neighbors=2)
+    assert len(plt.gcf().axes) == 2  # there is no query to see

@@ -27,7 +27,7 @@ class Encoder(ABC):
     column : str
         The column of the frame that :func:`simlib.embed` fills.
     dim : int or None
-        The number of values in one embedding; ``None`` while it hangs on the first picture seen.
+        The number of values in one embedding; ``None`` while it depends on the first picture seen.
     recipe : str
         Names the weights (by their hash), the preprocessing and the arithmetic. Two encoders with
         the same recipe give the same embedding for the same picture, so it is part of the key
@@ -100,7 +100,7 @@ class Encoder(ABC):
         return np.stack(prepared)
 
     def explain_unequal(self, first: np.ndarray, second: np.ndarray) -> str:
-        """Return the sentence for two prepared pictures that do not fit into one batch."""
+        """Return the error message for two prepared pictures that do not fit into one batch."""
         return f"Prepared pictures have unequal shapes, {first.shape} and {second.shape}."
 
     def __repr__(self) -> str:

@@ -60,7 +60,7 @@ class ClipEncoder(WeightedEncoder, TextEncoder):
     FileNotFoundError
         If ``weights`` is a path and nothing is there, or the compact weights are missing.
     ConnectionError
-        If the model is neither on this computer nor to be had.
+        If the model is not on this computer and can't be downloaded.
     ValueError
         If the model doesn't read both pictures and text, or the compact weights are damaged.
     ImportError

@@ -82,8 +82,8 @@ class PixelsEncoder(Encoder):
     ) -> None:
         if size is not None:
             sides = size if isinstance(size, (tuple, list)) else ()
-            whole = [isinstance(side, (int, np.integer)) and side >= 1 for side in sides]
-            if whole != [True, True]:
+            usable = [isinstance(side, (int, np.integer)) and side >= 1 for side in sides]
+            if usable != [True, True]:
                 raise ValueError(
                     f"size={size!r} is not a width and a height of at least 1 pixel each, such as "
                     "size=(64, 64)."

@@ -62,7 +62,7 @@ class SimclrEncoder(WeightedEncoder):
     ValueError
         If the file is not what it should be; nothing in it is run.
     ConnectionError
-        If the published weights are neither here nor to be had.
+        If the published weights are not here and can't be downloaded.
 
     Examples
     --------

@@ -122,7 +122,7 @@ def _register_with_towhee() -> None:
             try:
                 return self.network.prepare(load_image(img_path))  # a prepared picture
             except ImageError:
-                # An exception would abort the whole window of pictures that Towhee works on.
+                # An exception would abort the entire window of pictures that Towhee works on.
                 return None
 
     @register(name="simlib/cnn_features")

@@ -216,7 +216,7 @@ def text_precision_at_k(
 
 
 def named(encoders: Sequence[Encoder] | Mapping[str, Encoder]) -> dict[str, Encoder]:
-    """Return the encoders by name, or raise in a sentence what is wrong with them."""
+    """Return the encoders by name, or raise an error that says what is wrong with them."""
     if isinstance(encoders, Encoder):
         encoders = [encoders]
     if not isinstance(encoders, Mapping):

@@ -15,7 +15,7 @@ from simlib.search import best_places, similarity_blocks
 __all__ = ["bootstrap_interval", "evaluate", "precision_at_k"]
 
 RESAMPLES = 2_000
-"""How often the queries are drawn anew for an interval."""
+"""How often the queries are resampled for an interval."""
 
 RECALLS = {"any": "recall@{}", "share": "recall@{} (share)"}
 """The two measures that go by the name recall@k, and what they are called here."""
@@ -82,7 +82,7 @@ def evaluate(
         to 1), ``low`` and ``high`` (its 95% interval: the 2.5th and the 97.5th percentile of the
         mean over 2,000 bootstrap samples of the queries; Efron,
         https://doi.org/10.1214/aos/1176344552) and ``queries``, over how many. The interval says
-        how much hangs on the choice of queries, and nothing of how another catalogue would do;
+        how much depends on the choice of queries, and nothing of how another catalogue would do;
         with one query it is NaN.
 
         ``.attrs`` counts what was left out: ``without_embedding`` and ``zero_embeddings`` (also

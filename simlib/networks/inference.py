@@ -219,7 +219,7 @@ class _OpenvinoNetwork(Network):
         return rows
 
     def leave_behind(self) -> None:
-        """Compile anew at the next call, and never free what the parent of this process compiled.
+        """Compile again at the next call, and never free what the parent of this process compiled.
 
         Freeing it would wait for the parent's threads.
         """
