@@ -114,7 +114,7 @@ def load_network(
             "the quickest."
         )
     if backend is None:
-        backend = "openvino" if device == "cpu" and _has_openvino() else "torch"
+        backend = "openvino" if device == "cpu" and has_openvino() else "torch"
     if backend == "torch":
         return _TorchNetwork(build(), device, precision)
     if device != "cpu":
@@ -246,7 +246,8 @@ def network_threads() -> int:
     return min(torch.get_num_threads(), cpu_count())
 
 
-def _has_openvino() -> bool:
+def has_openvino() -> bool:
+    """Return whether OpenVINO is installed, can be loaded, and is safe to use here."""
     if find_spec("openvino") is None:
         return False
     if os.environ.get("ONEDNN_MAX_CPU_ISA", "DEFAULT").upper() not in ("DEFAULT", "ALL"):
