@@ -5,6 +5,7 @@ import copy
 import multiprocessing
 import os
 import pickle
+import signal
 import sys
 
 import numpy as np
@@ -114,8 +115,20 @@ print(os.waitpid(process, 0)[1])
     assert printed == "True\n0\n"
 
 
+@pytest.fixture
+def handler_of_child_signals():
+    """A DataLoader leaves a handler of SIGCHLD behind.
+
+    Called while the interpreter ends, on the stack that pytest's faulthandler has given back by
+    then, it is a segmentation fault.
+    """
+    before = signal.getsignal(signal.SIGCHLD)
+    yield
+    signal.signal(signal.SIGCHLD, before)
+
+
 @needs_fork
-def test_a_pool_and_a_data_loader_encode(encoders):
+def test_a_pool_and_a_data_loader_encode(encoders, handler_of_child_signals):
     from torch.utils.data import DataLoader
 
     encoder = encoders("simclr")
@@ -156,9 +169,13 @@ def test_an_encoder_survives_pickling_and_copying(name, encoders):
 
 def test_an_encoder_goes_through_joblib(encoders):
     from joblib import Parallel, delayed
+    from joblib.externals.loky import get_reusable_executor
 
     encoder = encoders("simclr")
-    (found,) = Parallel(n_jobs=2, timeout=GENEROUS)([delayed(encoder.encode)(PICTURES)])
+    try:
+        (found,) = Parallel(n_jobs=2, timeout=GENEROUS)([delayed(encoder.encode)(PICTURES)])
+    finally:
+        get_reusable_executor().shutdown(wait=True)
     np.testing.assert_allclose(found, encoder.encode(PICTURES), atol=1e-5)
 
 
