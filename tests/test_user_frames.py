@@ -80,14 +80,14 @@ WRONG = {
         lambda f: f(with_cell(None)), ["nearest", "plot_similar"], "label 1 has no embedding in '",
     ),
     "mixed dimensions": (
-        lambda f: f(with_cell(ROWS[1, :3])), [*READERS, "save_embeddings"],
+        lambda f: f(with_cell(ROWS[1, :3])), READERS,
         r"'own' mixes embeddings of 4 and 3 values \(first at label 1\). Embed all pictures with",
     ),
     "lists in lists": (
         lambda f: f([[row.tolist()] for row in ROWS]), READERS, NOT_NUMBERS.format(0, "list"),
     ),
     "tables in cells": (
-        lambda f: f([row[None] for row in ROWS]), [*READERS, "save_embeddings"],
+        lambda f: f([row[None] for row in ROWS]), READERS,
         NOT_NUMBERS.format(0, "ndarray"),
     ),
     "text": (lambda f: f(with_cell("[1, 2, 3, 4]")), READERS, NOT_NUMBERS.format(1, "str")),
