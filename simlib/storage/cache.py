@@ -99,7 +99,7 @@ class EmbeddingCache:
         warnings.warn(
             f"Embeddings are not kept in {self.path} ({error}). The results are right; the next "
             "run will compute them again. SIMLIB_HOME names another folder.",
-            stacklevel=5,  # whoever called embed
+            stacklevel=6,  # whoever called embed
         )
 
     def get(self, digests: Sequence[bytes]) -> dict[bytes, np.ndarray]:
