@@ -30,7 +30,7 @@ from simlib.arguments import require_count
 from simlib.extras import install_command
 
 MAX_SIDE = 4096
-"""The longer side of what `load_image` returns, in pixels, unless told otherwise."""
+"""The longer side of what ``load_image`` returns, in pixels, unless told otherwise."""
 
 MAX_PIXELS = 80_000_000
 """The most pixels a picture may claim in its header (Pillow itself warns from 89 million on)."""
@@ -87,7 +87,7 @@ class ImageError(ValueError):
 
 
 class _Refused(Exception):
-    """The reason why a file is not opened; `load_image` adds the file's name."""
+    """The reason why a file is not opened; ``load_image`` adds the file's name."""
 
 
 def load_image(path: str | os.PathLike[str], max_pixels_side: int = MAX_SIDE) -> Image.Image:
@@ -113,7 +113,7 @@ def load_image(path: str | os.PathLike[str], max_pixels_side: int = MAX_SIDE) ->
     Returns
     -------
     PIL.Image.Image
-        Mode RGB, 8 bits a channel. Its `info` is empty: the orientation is not applied twice.
+        Mode RGB, 8 bits a channel. Its ``info`` is empty: the orientation is not applied twice.
 
     Raises
     ------
@@ -147,7 +147,7 @@ def load_image(path: str | os.PathLike[str], max_pixels_side: int = MAX_SIDE) ->
 
 
 def read_image_file(path: str | os.PathLike[str]) -> bytes:
-    """Read the bytes of a picture's file; `decode_image` makes the picture of them.
+    """Read the bytes of a picture's file; ``decode_image`` makes the picture of them.
 
     The two are `load_image` in two steps, for whoever needs to know the content before the picture.
 
@@ -168,12 +168,12 @@ def read_image_file(path: str | os.PathLike[str]) -> bytes:
 
 
 def decode_image(data: bytes, path: str | os.PathLike[str]) -> Image.Image:
-    """Return the picture, upright RGB, in the bytes of a file; `path` names it in errors.
+    """Return the picture, upright RGB, in the bytes of a file; ``path`` names it in errors.
 
     Raises
     ------
     ImageError
-        As `load_image` does.
+        As ``load_image`` does.
 
     Examples
     --------

@@ -106,9 +106,9 @@ def load_features(
     backend: str | None = None,
     side: int = INPUT_SIDE,
 ) -> Network:
-    """Return the network without its classifier, ready to run on batches of what `crop` returns.
+    """Return the network without its classifier, ready to run on batches of what ``crop`` returns.
 
-    It gives float32 ``(n, 1280)``. `side` is that of the squares, in pixels; the other parameters
+    It gives float32 ``(n, 1280)``. ``side`` is that of the squares, in pixels; the other parameters
     are those of :func:`simlib.networks.inference.load_network`.
     """
     example = np.zeros((side, side, 3), dtype=np.uint8)

@@ -117,12 +117,12 @@ def third_stage(network):
 
 
 def cells_of(network) -> int:
-    """Return how many values `third_stage` gives for a picture."""
+    """Return how many values ``third_stage`` gives for a picture."""
     return 4 * network.layer4[0].conv1.in_channels
 
 
 def read_parts(path: Path) -> tuple[dict[str, dict], dict]:
-    """Return the tensors of a file by `train`, float32, by their part; and the run's settings."""
+    """Return the tensors of a file by ``train``, float32, by their part; and the run's settings."""
     from safetensors import SafetensorError, safe_open
 
     parts: dict[str, dict] = {"encoder": {}, "whitening": {}}

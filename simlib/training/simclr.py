@@ -295,7 +295,7 @@ def _refuse_other_run(checkpoint: Path, digest: str, keeper: str) -> None:
 
 
 def _whitening(network, pixels) -> dict:
-    """Return the weight and bias that turn what `third_stage` reads into embeddings.
+    """Return the weight and bias that turn what ``third_stage`` reads into embeddings.
 
     The embeddings of the pictures then have mean 0, and along their principal components equal
     variances, but for those so faint that they are mostly noise. A cosine of what was read would be
