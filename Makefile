@@ -62,6 +62,9 @@ bench: set-up
 	@$(VENV)/python -m pip install --quiet --no-deps --requirement benchmarks/requirements.txt || \
 		echo "Not all peers can be installed; those that are missing are left out by name."
 	@$(VENV)/python benchmarks/speed.py
+	@SIMLIB_QUIET_MACHINE=1 $(VENV)/python -m pytest tests/test_clip.py tests/test_downloads.py \
+		tests/test_encoders.py tests/test_explorer.py tests/test_images.py tests/test_public_names.py \
+		tests/test_simclr.py
 
 # The Milvus code against a real server, which is killed and started again; Linux. The server's
 # package (55 MB, of 2023) goes into a folder of its own, since it is old and only for this.

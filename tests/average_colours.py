@@ -58,6 +58,6 @@ def start_python(script, *arguments, flags=(), **environment):
 def run_python(script, *arguments, flags=(), **environment):
     """Run a script in a process of its own and return what it printed; fail if it fails."""
     process = start_python(script, *arguments, flags=flags, **environment)
-    printed, complaints = process.communicate(timeout=300)
+    printed, complaints = process.communicate(timeout=1200)
     assert process.returncode == 0, complaints
     return printed

@@ -221,7 +221,7 @@ for _ in range(3):  # the network goes first at each of them, as it would on new
 """
     processes = [start_python(script, *order) for order in (paths, paths[::-1], paths[20:])]
     for process in processes:
-        _, complaints = process.communicate(timeout=120)
+        _, complaints = process.communicate(timeout=1200)
         assert process.returncode == 0, complaints
     afterwards = AverageColours()
     assert_right(embed(pd.DataFrame({"img_path": paths}), afterwards))

@@ -18,6 +18,7 @@ import pytest
 from average_colours import start_python
 from loopback import loopback
 from PIL import Image
+from quiet_machine import assert_quick
 
 import simlib
 from simlib import catalogue
@@ -120,7 +121,7 @@ http.fetch_file(sys.argv[1], Path(sys.argv[2]), "The file", "")
 """,
         f"{server.url}/a.bin", tmp_path / "a.bin",
     )  # fmt: skip
-    process.communicate(timeout=60)
+    process.communicate(timeout=1200)
     assert process.returncode == -signal.SIGKILL
     assert not (tmp_path / "a.bin").exists(), "half a file was taken for a whole one"
     server.breaks = 0
@@ -190,7 +191,7 @@ def test_without_a_network_it_takes_less_than_five_seconds(tmp_path, monkeypatch
     started = time.perf_counter()
     with pytest.raises(ConnectionError, match="no connection to .*Connect to the inter.*Do witho"):
         fetch_file(f"{url}/a", tmp_path / "a", "The file", "Do without it.")
-    assert time.perf_counter() - started < 1.3  # a second beside the time-out
+    assert_quick(time.perf_counter() - started, 1.3)  # a second beside the time-out
 
 
 def test_a_server_that_goes_silent_is_given_up(server, tmp_path, monkeypatch):
@@ -199,7 +200,7 @@ def test_a_server_that_goes_silent_is_given_up(server, tmp_path, monkeypatch):
     started = time.perf_counter()
     with pytest.raises(ConnectionError, match="timed out"):
         fetch(server, tmp_path / "a.bin")
-    assert time.perf_counter() - started < 2
+    assert_quick(time.perf_counter() - started, 2)
 
 
 def test_a_file_larger_than_the_disk_or_than_allowed_is_refused_before_it_comes(
@@ -239,7 +240,7 @@ http.fetch_file(sys.argv[1], Path(sys.argv[2]), "The file", "")
     url = f"{server.url}/a.bin"
     processes = [start_python(script, url, tmp_path / "a.bin") for _ in range(2)]
     for process in processes:
-        _, complaints = process.communicate(timeout=60)
+        _, complaints = process.communicate(timeout=1200)
         assert process.returncode == 0, complaints
     assert (tmp_path / "a.bin").read_bytes() == server.files["/a.bin"]
     assert len(server.asked) == 1
@@ -381,7 +382,7 @@ def test_without_a_network_a_catalogue_is_a_sentence_that_names_the_sample(monke
     started = time.perf_counter()
     with pytest.raises(ConnectionError, match="no connection to 127.*'sample'\\) works offline"):
         simlib.load_catalogue("clothing")
-    assert time.perf_counter() - started < 5
+    assert_quick(time.perf_counter() - started, 5)
 
 
 # Digikala, by the real kagglehub
@@ -490,7 +491,7 @@ def test_kaggle_out_of_reach_is_a_sentence_soon(kaggle_server, monkeypatch, way)
     started = time.perf_counter()
     with pytest.raises(ConnectionError, match="Kaggle.*(no conn|timed out).*'sample'\\) works"):
         simlib.load_catalogue("digikala")
-    assert time.perf_counter() - started < 3
+    assert_quick(time.perf_counter() - started, 3)
 
 
 def test_what_kagglehub_has_already_is_used(monkeypatch, tmp_path, kaggle_server):

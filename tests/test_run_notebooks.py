@@ -16,7 +16,7 @@ TOOL = Path(__file__).parents[1] / "tools" / "run_notebooks.py"
 
 def run(*arguments):
     return subprocess.run(
-        [sys.executable, TOOL, *map(str, arguments)], capture_output=True, text=True, timeout=120
+        [sys.executable, TOOL, *map(str, arguments)], capture_output=True, text=True, timeout=1200
     )
 
 

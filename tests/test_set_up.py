@@ -109,7 +109,7 @@ def set_up(copy_of_project, monkeypatch):
 
 def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
     return subprocess.run(
-        ["make", "-s", *arguments], cwd=folder, capture_output=True, text=True, timeout=120
+        ["make", "-s", *arguments], cwd=folder, capture_output=True, text=True, timeout=1200
     )
 
 

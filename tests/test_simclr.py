@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from loopback import loopback
 from PIL import Image
+from quiet_machine import assert_quick
 
 from simlib.downloads import http
 from simlib.encoders.simclr import SimclrEncoder
@@ -248,7 +249,7 @@ def test_a_dead_link_and_no_network_give_one_sentence_that_says_what_to_do(serve
     started = time.perf_counter()
     with pytest.raises(ConnectionError, match="weights='compact', which works offline"):
         SimclrEncoder(weights="published", device="cpu")
-    assert time.perf_counter() - started < 5
+    assert_quick(time.perf_counter() - started, 5)
 
 
 # --- training ------------------------------------------------------------------------------------
@@ -321,8 +322,7 @@ def test_a_training_killed_without_warning_goes_on_with_the_same_result(picture_
     killed = tmp_path / "killed"
     arguments = [str(path) for path in picture_paths]
     process = subprocess.Popen([sys.executable, "-c", script, str(killed), *arguments])
-    deadline = time.monotonic() + 120
-    while not (killed / "last.ckpt").exists() and time.monotonic() < deadline:
+    while not (killed / "last.ckpt").exists():
         assert process.poll() is None, "the training ended before it could be killed"
         time.sleep(0.01)
     process.kill()
