@@ -41,3 +41,23 @@ def require_count(name: str, value: object, least: int = 1) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
         raise ValueError(f"{name}={short_repr(value)} is not a whole number from {least} on.")
     return int(value)
+
+
+def to_float32(value: object) -> np.ndarray | None:
+    """Return numbers of a user's, also a torch tensor, as a float32 array; None if they are none.
+
+    Examples
+    --------
+    >>> to_float32([3, 4])
+    array([3., 4.], dtype=float32)
+    >>> to_float32("words") is None
+    True
+    """
+    try:
+        if hasattr(value, "detach"):  # a tensor of torch's: perhaps on a GPU, or with a gradient
+            value = value.detach().float().cpu()
+        with np.errstate(over="ignore"):  # beyond float32 is infinite
+            array = np.asarray(value)
+            return None if array.dtype.kind in "cmM" else array.astype(np.float32)
+    except (TypeError, ValueError, OverflowError):
+        return None

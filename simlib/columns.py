@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from simlib.arguments import to_float32
+
 if TYPE_CHECKING:
     from simlib.encoders.base import Encoder
 
@@ -396,26 +398,6 @@ def _shared_matrix(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray | None] | 
     matrix = base.reshape(-1, shape[0])
     in_order = len(rows) == len(matrix) and np.array_equal(rows, np.arange(len(rows)))
     return matrix, None if in_order else rows
-
-
-def to_float32(value: object) -> np.ndarray | None:
-    """Return numbers of a user's, also a torch tensor, as a float32 array; None if they are none.
-
-    Examples
-    --------
-    >>> to_float32([3, 4])
-    array([3., 4.], dtype=float32)
-    >>> to_float32("words") is None
-    True
-    """
-    try:
-        if hasattr(value, "detach"):  # a tensor of torch's: perhaps on a GPU, or with a gradient
-            value = value.detach().float().cpu()
-        with np.errstate(over="ignore"):  # beyond float32 is infinite
-            array = np.asarray(value)
-            return None if array.dtype.kind in "cmM" else array.astype(np.float32)
-    except (TypeError, ValueError, OverflowError):
-        return None
 
 
 def _stack(cells: Iterable, labels: pd.Index, embedding_col: str) -> np.ndarray:

@@ -22,7 +22,7 @@ from simlib.columns import (
     remember_encoder,
     require_column,
 )
-from simlib.encoders.base import Encoder, as_matrix
+from simlib.encoders.base import Encoder, as_matrix, require_encoder
 from simlib.images import ImageError, decode_image, read_image_file
 from simlib.progress import progress_bar
 from simlib.storage.cache import EmbeddingCache
@@ -116,7 +116,7 @@ def embed_silently(
 
     require_column(image_df, "img_path")
     _require_no_other_errors(image_df)
-    _require_encoder(encoder)
+    require_encoder(encoder)
     workers = min(8, cpu_count()) if workers is None else workers
     require_count("batch_size", batch_size)
     require_count("workers", workers)
@@ -124,20 +124,6 @@ def embed_silently(
     with progress_bar(encoder.column, " pictures", len(image_df), progress) as bar:
         job.run(batch_size, cache, bar.update)
     return job.frame(image_df)
-
-
-def _require_encoder(encoder: object) -> None:
-    if not isinstance(encoder, Encoder):
-        raise TypeError(
-            f"{encoder!r} is not an encoder; make one with simlib.load_encoder(name), or of a "
-            "function of your own with simlib.make_encoder(function, name=...)."
-        )
-    for attribute, example in (("name", '"mine"'), ("column", '"mine_embedding"')):
-        if not hasattr(encoder, attribute):
-            raise TypeError(
-                f"The encoder {type(encoder).__name__} has no {attribute!r}. Set it as a class "
-                f"attribute: {attribute} = {example}."
-            )
 
 
 def _require_no_other_errors(image_df: pd.DataFrame) -> None:

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from simlib.arguments import short_repr
-from simlib.columns import Embeddings, encoder_of, to_float32
+from simlib.arguments import short_repr, to_float32
+from simlib.columns import Embeddings, encoder_of
 from simlib.encoders.base import Encoder, TextEncoder
 from simlib.images import ImageError, decode_image, load_image
 from simlib.listing import IMAGE_SUFFIXES

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from simlib.arguments import short_repr, to_float32
+
 __all__ = ["Encoder", "TextEncoder"]
 
 
@@ -168,6 +170,29 @@ def _load_again(
     return encoder
 
 
+def require_encoder(encoder: object) -> Encoder:
+    """Return ``encoder``, or raise a TypeError that says how to get one or what it lacks.
+
+    Examples
+    --------
+    >>> require_encoder("clip")
+    Traceback (most recent call last):
+    TypeError: 'clip' is not an encoder; make one with simlib.load_encoder(name), or of a ...
+    """
+    if not isinstance(encoder, Encoder):
+        raise TypeError(
+            f"{short_repr(encoder)} is not an encoder; make one with simlib.load_encoder(name), or "
+            "of a function of your own with simlib.make_encoder(function, name=...)."
+        )
+    for attribute, example in (("name", '"mine"'), ("column", '"mine_embedding"')):
+        if not hasattr(encoder, attribute):
+            raise TypeError(
+                f"The encoder {type(encoder).__name__} has no {attribute!r}. Set it as a class "
+                f"attribute: {attribute} = {example}."
+            )
+    return encoder
+
+
 def as_matrix(values: Any, rows: int, encoder: Encoder, what: str = "picture") -> np.ndarray:
     """Return what an encoder answered as a matrix, or raise if it is not one row a picture.
 
@@ -198,18 +223,14 @@ def as_matrix(values: Any, rows: int, encoder: Encoder, what: str = "picture") -
     Traceback (most recent call last):
     ValueError: The encoder 'pixels' returned an array of shape (1, 3) for 2 pictures; ...
     """
-    if hasattr(values, "detach"):  # a tensor of torch's, perhaps on a GPU, perhaps with a gradient
-        values = values.detach().cpu()
-        values = values.float() if values.is_floating_point() else values
     dim = "dim" if encoder.dim is None else encoder.dim
     expected = f"expected one row of {dim} numbers for each {what}, ({rows}, {dim})"
-    try:
-        matrix = np.asarray(values, dtype=np.float32)
-    except (TypeError, ValueError):
+    matrix = to_float32(values)
+    if matrix is None:
         raise ValueError(
             f"The encoder {encoder.name!r} returned {type(values).__name__}, which is no matrix of "
             f"numbers; {expected}."
-        ) from None
+        )
     if matrix.ndim != 2 or len(matrix) != rows or encoder.dim not in (None, matrix.shape[1]):
         raise ValueError(
             f"The encoder {encoder.name!r} returned an array of shape {matrix.shape} for {rows} "

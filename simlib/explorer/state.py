@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from simlib.columns import Embeddings, column_of_rows, encoder_of, require_column
-from simlib.encoders.base import Encoder, TextEncoder
+from simlib.encoders.base import Encoder, TextEncoder, require_encoder
 from simlib.explorer.thumbnails import jpeg
 from simlib.images import decode_image, read_image_file
 from simlib.query import combine
@@ -123,11 +123,7 @@ class SearchState:
             require_column(image_df, column)
         if len(image_df) == 0:
             raise ValueError("The frame is empty: there is nothing to explore.")
-        if model is not None and not isinstance(model, Encoder):
-            raise TypeError(
-                f"{model!r} is not an encoder; make one with simlib.load_encoder(name) first."
-            )
-        if model is not None and model.column not in self.columns:
+        if model is not None and require_encoder(model).column not in self.columns:
             raise ValueError(
                 f"The model belongs to the column {model.column!r}, which is not among those to "
                 f"explore: {', '.join(self.columns)}."

@@ -10,7 +10,7 @@ import pandas as pd
 
 from simlib.columns import Embeddings, encoder_of, require_column
 from simlib.embedding import embed, embed_silently
-from simlib.encoders.base import Encoder, TextEncoder
+from simlib.encoders.base import Encoder, TextEncoder, require_encoder
 from simlib.measuring.evaluation import (
     bootstrap_interval,
     duplicates_among,
@@ -230,8 +230,7 @@ def named(encoders: Sequence[Encoder] | Mapping[str, Encoder]) -> dict[str, Enco
     if not encoders:
         raise ValueError("There is no encoder to compare; give at least one.")
     for encoder in encoders.values():
-        if not isinstance(encoder, Encoder):
-            raise TypeError(f"{encoder!r} is not an encoder; make one with simlib.load_encoder().")
+        require_encoder(encoder)
     return dict(encoders)
 
 

@@ -19,7 +19,7 @@ from typing import IO, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from simlib.encoders.base import Encoder
+from simlib.encoders.base import require_encoder
 from simlib.storage import atomic
 from simlib.storage.hashing import sha256_of
 
@@ -75,10 +75,7 @@ class MadeBy(NamedTuple):
 
     @classmethod
     def of(cls, encoder: object) -> MadeBy:
-        if not isinstance(encoder, Encoder):
-            raise TypeError(
-                f"{encoder!r} is not an encoder; make one with simlib.load_encoder(name) first."
-            )
+        encoder = require_encoder(encoder)
         if encoder.dim is None:
             raise ValueError(
                 f"The length of the embeddings of {encoder!r} depends on the pictures, but shards "
