@@ -1,0 +1,213 @@
+"""Does anything fit? How sure it is that a catalogue holds what a query asks for.
+
+The k most similar pictures are always found, also for a query that no picture fits. Whether one
+does is told by the mean cosine similarity of the five nearest, held against the same figure of
+queries of which the answer is known:
+
+- Words: general words (``data/general_words.csv``), nearly all of which a catalogue does not show.
+- Pictures: the catalogue's own, each without itself.
+
+The threshold is that of conformal prediction (Vovk, Gammerman and Shafer, "Algorithmic Learning in
+a Random World"): it is a rank among the known queries, so that it makes no assumption about how
+similarities are distributed. Of queries like the general words at most ``WRONG`` get a fit of 0.5
+or more; of pictures like the catalogue's at most ``WRONG`` get less.
+"""
+
+from __future__ import annotations
+
+import csv
+import weakref
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from simlib.columns import Embeddings
+from simlib.data_files import data_folder
+from simlib.search import top_k
+from simlib.storage.cache import EmbeddingCache
+from simlib.storage.hashing import digest_of
+
+if TYPE_CHECKING:
+    from simlib.encoders.base import TextEncoder
+
+__all__ = ["Calibration", "calibrate_pictures", "calibrate_words", "nearness"]
+
+WRONG = 0.05
+"""The share of known queries on the wrong side of the threshold."""
+
+NEAREST = 5
+"""The similarities of so many neighbours are averaged."""
+
+MOST_PICTURES = 300
+"""So many pictures of a catalogue are asked for their neighbours at most, chosen at random."""
+
+FORMS = ("{}", "a {}", "a photo of a {}", "a {colour} {}")
+"""What people type around a word; each general word is asked in one of them, in turn."""
+
+COLOURS = ("red", "black", "blue", "white", "green")
+
+
+class Calibration(NamedTuple):
+    """What turns a similarity into a fit.
+
+    Attributes
+    ----------
+    threshold : float
+        The mean similarity of the five nearest at which it is as likely as not that one fits.
+    scale : float
+        The change in that similarity from a fit of 0.5 to one of 0.73.
+    """
+
+    threshold: float
+    scale: float
+
+    def fit(self, similarity: np.ndarray | float) -> np.ndarray:
+        """Return the fit, float64 in [0, 1], of some mean similarities.
+
+        Examples
+        --------
+        >>> Calibration(threshold=0.5, scale=0.1).fit([0.2, 0.5, 0.8]).round(2)
+        array([0.05, 0.5 , 0.95])
+        """
+        away = (np.asarray(similarity, dtype=np.float64) - self.threshold) / self.scale
+        return 1 / (1 + np.exp(-np.clip(away, -30, 30)))
+
+
+def calibrate_words(embeddings: Embeddings, encoder: TextEncoder) -> Calibration:
+    """Return what tells a text that a catalogue shows from one that it doesn't.
+
+    A catalogue of clothes does show some of the general words. They are in groups of one kind
+    (animals, food, clothes, …), and a group whose median stands out is left out.
+
+    Parameters
+    ----------
+    embeddings : Embeddings
+        The catalogue's, of ``encoder``.
+    encoder : TextEncoder
+
+    Returns
+    -------
+    Calibration
+
+    Examples
+    --------
+    >>> import simlib
+    >>> clip = simlib.load_encoder("clip")
+    >>> image_df = simlib.load_catalogue("sample").groupby("category").head(5)
+    >>> image_df = simlib.embed(image_df, clip, progress=False)
+    >>> calibration = calibrate_words(Embeddings.of(image_df, clip.column), clip)
+    >>> texts = clip.encode_text(["an umbrella", "a trombone"])
+    >>> (calibration.fit(nearness(embeddings_of(texts), Embeddings.of(image_df, clip.column))) > 0.5)
+    array([ True, False])
+    """
+    groups, texts = general_texts()
+    similarities = nearness(embeddings_of(_encoded(encoder, texts)), embeddings)  # (texts,)
+    groups = np.array(groups)
+    middle = np.median(similarities)
+    spread = middle - np.percentile(similarities, 16)  # of the lower half, which shows nothing
+    shown = [
+        group
+        for group in np.unique(groups)
+        if np.median(similarities[groups == group]) > middle + 2 * spread
+    ]
+    absent = np.sort(similarities[~np.isin(groups, shown)])
+    place = int(np.ceil((len(absent) + 1) * (1 - WRONG))) - 1
+    return _calibration(absent[min(place, len(absent) - 1)], float(np.median(absent)))
+
+
+def calibrate_pictures(embeddings: Embeddings) -> Calibration:
+    """Return what tells a picture of a catalogue's kind from one of another.
+
+    Parameters
+    ----------
+    embeddings : Embeddings
+        The catalogue's.
+
+    Returns
+    -------
+    Calibration
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> matrix = rng.normal(size=(50, 8)).astype(np.float32) + 3
+    >>> calibrate_pictures(embeddings_of(matrix)).fit(0.2) < 0.5
+    True
+    """
+    places = np.flatnonzero(embeddings.have_direction())
+    if len(places) > MOST_PICTURES:
+        places = np.sort(np.random.default_rng(0).choice(places, MOST_PICTURES, replace=False))
+    own = np.sort(nearness(embeddings.some(places), embeddings, places))
+    place = max(0, int(np.floor((len(own) + 1) * WRONG)) - 1)
+    return _calibration(own[place], float(np.median(own)))
+
+
+def _calibration(threshold: float, typical: float) -> Calibration:
+    """Return a calibration by which what is typical of the known queries is 0.05 or 0.95."""
+    return Calibration(float(threshold), max(abs(threshold - typical) / np.log(19), 1e-6))
+
+
+def nearness(queries: Embeddings, gallery: Embeddings, own: np.ndarray | None = None) -> np.ndarray:
+    """Return the mean cosine similarity of the five nearest, float32 ``(q,)``.
+
+    Parameters
+    ----------
+    queries, gallery : Embeddings
+        ``(q, dim)`` and ``(n, dim)``.
+    own : numpy.ndarray, optional
+        int64 ``(q,)``: the place in the gallery that each query must not find.
+
+    Examples
+    --------
+    >>> gallery = embeddings_of(np.eye(3, dtype=np.float32))
+    >>> nearness(embeddings_of(np.array([[1, 0, 0]], dtype=np.float32)), gallery).round(2)
+    array([0.33], dtype=float32)
+    """
+    available = int(gallery.have_direction().sum()) - (own is not None)
+    return top_k(queries, gallery, min(NEAREST, available), own)[1].mean(axis=1)
+
+
+def embeddings_of(matrix: np.ndarray) -> Embeddings:
+    """Return a matrix, float32 ``(n, dim)``, as embeddings."""
+    return Embeddings(matrix, None, np.arange(len(matrix)))
+
+
+def general_texts() -> tuple[list[str], list[str]]:
+    """Return the general words as people type them, and the group of each.
+
+    Examples
+    --------
+    >>> groups, texts = general_texts()
+    >>> groups[3], texts[3]
+    ('animals', 'a red elephant')
+    """
+    with open(data_folder() / "general_words.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    texts = [
+        FORMS[place % len(FORMS)]
+        .replace("{colour}", COLOURS[place // len(FORMS) % len(COLOURS)])
+        .format(row["word"])
+        for place, row in enumerate(rows)
+    ]
+    return [row["group"] for row in rows], texts
+
+
+def _encoded(encoder: TextEncoder, texts: list[str]) -> np.ndarray:
+    """Return the embeddings of the general texts, float32 ``(q, dim)``, from the cache if there."""
+    if encoder not in _of_encoder:
+        digests = [digest_of(text.encode()) for text in texts]
+        cache = EmbeddingCache(f"{encoder.recipe}, texts") if encoder.recipe else None
+        known = cache.get(digests) if cache else {}
+        if len(known) == len(digests):
+            matrix = np.stack([known[digest] for digest in digests])
+        else:
+            matrix = np.asarray(encoder.encode_text(texts), dtype=np.float32)
+            if cache:
+                cache.put(digests, matrix)
+        if cache:
+            cache.close()
+        _of_encoder[encoder] = matrix
+    return _of_encoder[encoder]
+
+
+_of_encoder: weakref.WeakKeyDictionary[TextEncoder, np.ndarray] = weakref.WeakKeyDictionary()
