@@ -43,6 +43,26 @@ def require_count(name: str, value: object, least: int = 1) -> int:
     return int(value)
 
 
+def require_size(name: str, value: object) -> tuple[int, int]:
+    """Return a width and height as two ints, or raise a ValueError that names them.
+
+    Examples
+    --------
+    >>> require_size("size", [64, 48])
+    (64, 48)
+    >>> require_size("size", 64)
+    Traceback (most recent call last):
+    ValueError: size=64 is not a width and a height of at least 1 pixel each, such as size=(64, 64).
+    """
+    sides = value if isinstance(value, (tuple, list)) else ()
+    if [isinstance(side, (int, np.integer)) and side >= 1 for side in sides] != [True, True]:
+        raise ValueError(
+            f"{name}={short_repr(value)} is not a width and a height of at least 1 pixel each, "
+            f"such as {name}=(64, 64)."
+        )
+    return int(sides[0]), int(sides[1])
+
+
 def to_float32(value: object) -> np.ndarray | None:
     """Return numbers of a user's, also a torch tensor, as a float32 array; None if they are none.
 

@@ -17,7 +17,7 @@ from PIL import Image
 from simlib.arguments import short_repr, to_float32
 from simlib.columns import Embeddings, encoder_of
 from simlib.encoders.base import Encoder, TextEncoder
-from simlib.images import ImageError, decode_image, load_image
+from simlib.images import ImageError, ResizesTo, decode_image, load_image
 from simlib.listing import IMAGE_SUFFIXES
 
 __all__ = ["encode_query"]
@@ -191,23 +191,30 @@ def _read(gallery: Gallery, query: Query | None, encoder: Encoder | None) -> tup
             "a vector, or a text."
         )
     if isinstance(query, (str, os.PathLike, bytes, bytearray, memoryview)):
-        picture = _open(gallery, query)
+        known = encoder or gallery.encoder
+        resizes_to = known.resizes_to if isinstance(known, Encoder) else None
+        picture = _open(gallery, query, resizes_to)
         return _known_encoder(gallery, encoder, "a picture").encode([picture])[0], None
     return numbers_of(query, gallery.describe_label()), None
 
 
-def _open(gallery: Gallery, query: str | os.PathLike | bytes | bytearray | memoryview):
-    """Return the picture at a path, or that of the bytes of its file."""
+def _open(
+    gallery: Gallery,
+    query: str | os.PathLike | bytes | bytearray | memoryview,
+    resizes_to: ResizesTo | None,
+) -> Image.Image:
+    """Return the picture at a path, or that of the bytes of its file, decoded as embed does."""
     if isinstance(query, (bytes, bytearray, memoryview)):
         data = bytes(query)
-        return decode_image(data, f"a query of {len(data):,} bytes")
+        name = f"a query of {len(data):,} bytes"
+        return decode_image(data, name, resizes_to=resizes_to)
     if isinstance(query, str) and not _is_like_a_path(query):
         raise ValueError(
             f"The query {short_repr(query)} is neither {gallery.describe_label()} nor an existing "
             "file. To search by words, pass them as text=..."
         )
     try:
-        return load_image(query)
+        return load_image(query, resizes_to=resizes_to)
     except ImageError as error:
         if len(error.path) <= 1000:
             raise

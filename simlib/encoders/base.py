@@ -72,6 +72,27 @@ class Encoder(ABC):
     def encode_prepared(self, batch: np.ndarray) -> np.ndarray:
         """Return the embeddings, float32 ``(n, dim)``, of a stack of prepared pictures."""
 
+    def resizes_to(self, size: tuple[int, int]) -> tuple[int, int] | None:
+        """Return the size to which ``prepare`` resizes a picture, before it cuts anything away.
+
+        Where it is known, :func:`simlib.embed`, :func:`simlib.embed_folder` and queries decode a
+        JPEG no larger than needed: at the smallest of 1/8, 1/4 and 1/2 of its size that has at
+        least twice these pixels, in width and in height. A photo of a phone then takes a fraction
+        of the time; pictures that are too small for 1/2 are decoded in full, as all are where this
+        returns None, which is the default.
+
+        Parameters
+        ----------
+        size : (int, int)
+            Width and height of the upright picture, in pixels.
+
+        Returns
+        -------
+        (int, int) or None
+            Width and height.
+        """
+        return None
+
     def encode(self, images: Iterable[Image.Image]) -> np.ndarray:
         """Return the embeddings of some pictures.
 

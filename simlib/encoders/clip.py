@@ -21,6 +21,7 @@ from PIL import Image
 from simlib.downloads.hub import cached_folder, hub_folder
 from simlib.downloads.model_folder import require_safe_model
 from simlib.encoders.base import TextEncoder, WeightedEncoder
+from simlib.images import with_shorter_side
 from simlib.networks import clip_compact, efficientnet_lite0
 from simlib.networks.clip_compact import RECIPE, compact_folder, quiet_transformers
 from simlib.networks.device import choose_device
@@ -122,6 +123,11 @@ class ClipEncoder(WeightedEncoder, TextEncoder):
                 f"The model {os.fspath(weights)!r} gives {self.dim} values for a picture but "
                 f"{text_dim} for a text; words can't be compared with its pictures."
             )
+
+    def resizes_to(self, size: tuple[int, int]) -> tuple[int, int] | None:
+        if self._is_compact:
+            return clip_compact.resized(size)
+        return _resized_by(self.model, size)
 
     def prepare(self, image: Image.Image) -> np.ndarray:
         """Return a picture as the network reads it.
@@ -288,6 +294,21 @@ def _state_of(model) -> str:
         digest.update(name.encode())
         digest.update(tensor.detach().float().cpu().contiguous().numpy())
     return digest.hexdigest()
+
+
+def _resized_by(model, size: tuple[int, int]) -> tuple[int, int] | None:
+    """Return the size to which a model's processor resizes a picture; None if it does not say."""
+    for module in model.modules():
+        processor = getattr(module, "processor", None)
+        processor = getattr(processor, "image_processor", processor)
+        wanted = getattr(processor, "size", None)
+        if getattr(processor, "do_resize", False) and wanted is not None:
+            said = {name: value for name, value in dict(wanted).items() if value is not None}
+            if said.keys() == {"shortest_edge"}:
+                return with_shorter_side(size, said["shortest_edge"])
+            if said.keys() == {"height", "width"}:
+                return said["width"], said["height"]
+    return None
 
 
 def _picture_reader(model, precision: str, normalised: bool):

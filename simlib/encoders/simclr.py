@@ -122,6 +122,9 @@ class SimclrEncoder(WeightedEncoder):
         self.backend = self._network.backend
         self.recipe += f" {self._network.precision}"
 
+    def resizes_to(self, size: tuple[int, int]) -> tuple[int, int]:
+        return SIDE, SIDE
+
     def prepare(self, image: Image.Image) -> np.ndarray:
         """Return a picture as the network reads it, float32 ``(3, 64, 64)``."""
         return resize_and_normalise(image)

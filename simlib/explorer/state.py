@@ -277,7 +277,7 @@ class SearchState:
         return Query(self.title(position), position=position)
 
     def _choose_picture(self, data: bytes, path: str) -> None:
-        image = decode_image(data, path)
+        picture = jpeg(decode_image(data, path, 2 * PICTURE), PICTURE)
         vectors, problems = {}, {}
         for column, encoder in self._encoders.items():
             if encoder is None:
@@ -287,12 +287,12 @@ class SearchState:
                 )
                 continue
             try:
+                image = decode_image(data, path, resizes_to=encoder.resizes_to)
                 vectors[column] = encoder.encode([image])[0]  # (dim,)
             except Exception as error:  # whatever a network may raise; the other strategies go on
                 problems[column] = sentence(error)
         self.notice = ""
         name = shortened(os.path.basename(path) or path)
-        picture = jpeg(image, PICTURE)
         self._choose(Query(name, picture=picture, vectors=vectors, problems=problems))
 
     def _choose(self, query: Query) -> None:

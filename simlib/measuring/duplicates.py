@@ -120,6 +120,9 @@ class _Thumbnails(Encoder):
     dim = SIDE * SIDE * 3 + 4
     recipe = f"thumbnails {SIDE} box, less their mean, and the mean colour by 0.01"
 
+    def resizes_to(self, size: tuple[int, int]) -> tuple[int, int]:
+        return SIDE, SIDE
+
     def prepare(self, image: Image.Image) -> np.ndarray:
         return np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BOX))  # (16, 16, 3)
 

@@ -190,6 +190,18 @@ SHA256 = {f"{part}/model.safetensors": sha256 for part, sha256 in _WEIGHTS_SHA25
 """Of the other files in the folder."""
 
 
+def resized(size: tuple[int, int]) -> tuple[int, int]:
+    """Return the width and height that a picture has on the square.
+
+    Examples
+    --------
+    >>> resized((4000, 3000))
+    (288, 216)
+    """
+    width, height = (max(1, round(side * INPUT_SIDE / max(size))) for side in size)
+    return width, height
+
+
 def lay_on_square(image: Image.Image) -> np.ndarray:
     """Return what the model sees of an RGB picture, uint8 ``(288, 288, 3)``.
 
@@ -202,11 +214,10 @@ def lay_on_square(image: Image.Image) -> np.ndarray:
     >>> seen.shape, seen[0, 0].tolist(), seen[0, 144].tolist()
     ((288, 288, 3), [255, 255, 255], [255, 0, 0])
     """
-    longer = max(image.size)
-    width, height = (max(1, round(side * INPUT_SIDE / longer)) for side in image.size)
-    resized = image.resize((width, height), Image.Resampling.BICUBIC)
+    width, height = resized(image.size)
+    small = image.resize((width, height), Image.Resampling.BICUBIC)
     square = Image.new("RGB", (INPUT_SIDE, INPUT_SIDE), "white")
-    square.paste(resized, ((INPUT_SIDE - width) // 2, (INPUT_SIDE - height) // 2))
+    square.paste(small, ((INPUT_SIDE - width) // 2, (INPUT_SIDE - height) // 2))
     return np.asarray(square)
 
 
