@@ -160,7 +160,7 @@ def describe(out: Path, file: str) -> Shard:
 
 def format_of(opened: pq.ParquetFile) -> int:
     """Return the format of a shard, as its footer says."""
-    return int(json.loads((opened.metadata.metadata or {})[NOTES])["format"])
+    return int(json.loads((opened.metadata.metadata or {})[NOTES]).get("format", 1))
 
 
 def columns_of(opened: pq.ParquetFile) -> list[list]:
