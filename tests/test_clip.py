@@ -338,6 +338,7 @@ def test_a_model_of_clips_architecture_opens_from_a_folder(tiny_clip, no_network
     from sentence_transformers import SentenceTransformer
 
     encoder = ClipEncoder(tiny_clip, device="cpu")
+    assert encoder.resizes_to((400, 300)) == (42, 32)  # shortest_edge in its processor
     assert encoder.dim == 12 and no_network == []
     plain = SentenceTransformer(str(tiny_clip), device="cpu")
     np.testing.assert_allclose(encoder.encode(pictures()), plain.encode(pictures()), atol=1e-5)
