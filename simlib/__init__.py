@@ -36,6 +36,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; kept equal to _MODULE_O
     from simlib.images import ImageError as ImageError
     from simlib.images import load_image as load_image
     from simlib.measuring.comparison import compare as compare
+    from simlib.measuring.differences import paired_difference as paired_difference
     from simlib.measuring.duplicates import find_duplicates as find_duplicates
     from simlib.measuring.evaluation import bootstrap_interval as bootstrap_interval
     from simlib.measuring.evaluation import evaluate as evaluate
@@ -90,6 +91,7 @@ _MODULE_OF = {
     "nearest": "search",
     "nearest_many": "search",
     "open_index": "milvus.index",
+    "paired_difference": "measuring.differences",
     "plot_comparison": "plots",
     "plot_grid": "plots",
     "plot_map": "plots",
