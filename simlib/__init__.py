@@ -52,6 +52,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; kept equal to _MODULE_O
     from simlib.plots import plot_similar as plot_similar
     from simlib.plots import text_image_search as text_image_search
     from simlib.query import encode_query as encode_query
+    from simlib.reporting.report import report as report
     from simlib.search import nearest as nearest
     from simlib.search import nearest_many as nearest_many
     from simlib.shards.run import embed_folder as embed_folder
@@ -97,6 +98,7 @@ _MODULE_OF = {
     "plot_map": "plots",
     "plot_similar": "plots",
     "precision_at_k": "measuring.evaluation",
+    "report": "reporting.report",
     "save_embeddings": "storage.parquet",
     "text_image_search": "plots",
     "undo_move_to_root_folder": "flatten",

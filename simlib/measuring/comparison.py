@@ -163,7 +163,7 @@ def compare(
     table.attrs["differences"] = differences.to_dict("records")
     table.attrs["chance"] = {}
     for column in label_cols:
-        of_pictures, of_labels = _chance(image_df, gallery_df, column)
+        of_pictures, of_labels = chance_precision(image_df, gallery_df, column)
         table.attrs["chance"][f"precision@{k} by {column}"] = of_pictures
         table.attrs["chance"][f"text precision@{k} by {column}"] = of_labels
     return table
@@ -265,14 +265,18 @@ def _seconds_per_1000(image_df: pd.DataFrame, encoder: Encoder, timed: int) -> f
     return (time.perf_counter() - started) * 1_000 / len(chosen)
 
 
-def _chance(
+def chance_precision(
     image_df: pd.DataFrame, gallery_df: pd.DataFrame | None, column: str
 ) -> tuple[float, float]:
     """Return the precision of a random choice, for pictures and for labels as queries."""
     own = int(gallery_df is None)  # a picture is not offered to itself
     gallery = image_df if gallery_df is None else gallery_df
-    sizes = gallery[column].value_counts()
-    others = image_df[column].dropna().map(sizes).fillna(0) - own
-    offered = len(gallery) - own
-    by_picture = (others[others > 0] / offered).mean()
-    return float(by_picture), float((image_df[column].value_counts() / len(image_df)).mean())
+    # As whole numbers: pandas' str refuses text that is not Unicode.
+    both = pd.concat([image_df[column].astype(object), gallery[column].astype(object)])
+    codes, names = pd.factorize(both)
+    asked, offered = codes[: len(image_df)], codes[len(image_df) :]
+    sizes = np.bincount(offered[offered >= 0], minlength=len(names))
+    others = sizes[asked[asked >= 0]] - own
+    by_picture = (others[others > 0] / (len(gallery) - own)).mean()
+    of_labels = np.bincount(asked[asked >= 0])
+    return float(by_picture), float((of_labels[of_labels > 0] / len(image_df)).mean())
