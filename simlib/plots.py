@@ -206,7 +206,8 @@ def _load_its_encoder(df: pd.DataFrame, img_emb_col: str) -> Encoder:
     if made_by["name"] == "clip":
         from simlib.networks.clip_compact import RECIPE
 
-        if made_by["recipe"].removesuffix(" bfloat16") == RECIPE:
+        recipe = made_by["recipe"].removesuffix(" bfloat16").removesuffix(" float16")
+        if recipe == RECIPE:
             return load_encoder("clip")
     raise ValueError(
         f"The embeddings in {img_emb_col!r} were made by the encoder {made_by['name']!r} with "

@@ -33,9 +33,8 @@ nav ul { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; padding: 0; list-s
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; font-weight: 600; padding-bottom: .25rem; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .9rem .3rem 0;
-  border-bottom: 1px solid var(--line); overflow-wrap: normal; }
-td:last-child { min-width: 8rem; }
-td.text, th.text { overflow-wrap: anywhere; min-width: 9rem; }
+  border-bottom: 1px solid var(--line); white-space: nowrap; }
+td.text, th.text { white-space: normal; overflow-wrap: anywhere; min-width: 9rem; }
 .pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(6rem, 1fr));
   gap: .6rem; padding: 0; margin: .25rem 0; list-style: none; }
 figure { margin: 0; }
@@ -99,13 +98,16 @@ def users(text: object) -> Element:
 
 
 def table(
-    caption: str, head: Sequence[str], rows: Iterable[Sequence[str | Element]], texts: int = 1
+    caption: str,
+    head: Sequence[str],
+    rows: Iterable[Sequence[str | Element]],
+    texts: Sequence[int] = (0,),
 ) -> Element:
     """Return a table that scrolls by itself where the screen is narrow.
 
-    The first cell of a row is its heading; the first ``texts`` columns are wide enough for text.
+    The first cell of a row is its heading. The columns at the places ``texts`` break their lines.
     """
-    kinds = [{"class_": "text"} if place < texts else {} for place in range(len(head))]
+    kinds = [{"class_": "text"} if place in texts else {} for place in range(len(head))]
     lines = [
         element(
             "tr",

@@ -330,7 +330,7 @@ def _describe(catalogue: _Catalogue, made_by: dict) -> list[Element]:
                 ]
                 for column, usable in catalogue.usable.items()
             ],
-            texts=2,
+            texts=(0, 1),
         ),
     ]
     if failed:
@@ -338,7 +338,9 @@ def _describe(catalogue: _Catalogue, made_by: dict) -> list[Element]:
             [users(catalogue.names[position]), users(catalogue.errors[position])]
             for position in failed[:MOST_ROWS]
         ]
-        parts.append(table("Pictures that can't be read", ["picture", "why"], reasons, texts=2))
+        parts.append(
+            table("Pictures that can't be read", ["picture", "why"], reasons, texts=(0, 1))
+        )
         parts += _rest(len(failed), "picture")
     if catalogue.label_col is None:
         parts.append(element("p", "Without labels nothing is measured here."))
@@ -416,7 +418,7 @@ def _differences(found: pd.DataFrame) -> list[Element]:
             "interval of the mean. Where it does not hold 0, the choice of queries alone does not "
             "explain the difference; of many pairs some are told apart by chance.",
         ),
-        table("Differences", ["pair", "measure", "difference", "so"], rows),
+        table("Differences", ["pair", "measure", "difference", "so"], rows, texts=(0, 3)),
     ]  # fmt: skip
 
 
