@@ -36,6 +36,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; kept equal to _MODULE_O
     from simlib.images import ImageError as ImageError
     from simlib.images import load_image as load_image
     from simlib.measuring.comparison import compare as compare
+    from simlib.measuring.differences import paired_difference as paired_difference
     from simlib.measuring.duplicates import find_duplicates as find_duplicates
     from simlib.measuring.evaluation import bootstrap_interval as bootstrap_interval
     from simlib.measuring.evaluation import evaluate as evaluate
@@ -51,6 +52,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; kept equal to _MODULE_O
     from simlib.plots import plot_similar as plot_similar
     from simlib.plots import text_image_search as text_image_search
     from simlib.query import encode_query as encode_query
+    from simlib.reporting.report import report as report
     from simlib.search import nearest as nearest
     from simlib.search import nearest_many as nearest_many
     from simlib.shards.run import embed_folder as embed_folder
@@ -90,11 +92,13 @@ _MODULE_OF = {
     "nearest": "search",
     "nearest_many": "search",
     "open_index": "milvus.index",
+    "paired_difference": "measuring.differences",
     "plot_comparison": "plots",
     "plot_grid": "plots",
     "plot_map": "plots",
     "plot_similar": "plots",
     "precision_at_k": "measuring.evaluation",
+    "report": "reporting.report",
     "save_embeddings": "storage.parquet",
     "text_image_search": "plots",
     "undo_move_to_root_folder": "flatten",

@@ -21,12 +21,14 @@ from simlib.columns import (
 from simlib.encoders import load_encoder
 from simlib.encoders.base import Encoder
 from simlib.images import ImageError, load_image
+from simlib.progress import PATIENCE, progress_bar
 from simlib.query import FrameGallery, Query, encode_query
 from simlib.search import nearest
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from tqdm import tqdm
 
 __all__ = ["plot_comparison", "plot_grid", "plot_map", "plot_similar", "text_image_search"]
 
@@ -204,7 +206,8 @@ def _load_its_encoder(df: pd.DataFrame, img_emb_col: str) -> Encoder:
     if made_by["name"] == "clip":
         from simlib.networks.clip_compact import RECIPE
 
-        if made_by["recipe"].removesuffix(" bfloat16") == RECIPE:
+        recipe = made_by["recipe"].removesuffix(" bfloat16").removesuffix(" float16")
+        if recipe == RECIPE:
             return load_encoder("clip")
     raise ValueError(
         f"The embeddings in {img_emb_col!r} were made by the encoder {made_by['name']!r} with "
@@ -381,6 +384,7 @@ def plot_map(
     thumbnails: int = 0,
     most: int = 2_000,
     seed: int = 0,
+    progress: bool = True,
 ) -> pd.DataFrame:
     """Draw the catalogue in two dimensions: what is similar lies close together.
 
@@ -407,6 +411,8 @@ def plot_map(
         Of a larger catalogue so many pictures are drawn at random.
     seed : int
         The same seed gives the same map on the same computer.
+    progress : bool
+        Whether to show a bar of the steps where a map takes long.
 
     Returns
     -------
@@ -457,11 +463,17 @@ def plot_map(
         shown = shown.iloc[np.sort(chosen)]
 
     coordinates, trust = {}, {}
-    with _new_figure(len(cols), len(cols), (3.6 * len(cols), 3.8)) as (figure, axes):
+    # A step may take long, and no bar appears within one: where it will, the bar is there at once.
+    at_once = method != "pca" and len(shown) >= 500
+    options = {"delay": 0 if at_once else PATIENCE, "miniters": 0, "mininterval": 0}
+    with (
+        progress_bar("map", " steps", 3 * len(cols), progress, **options) as bar,
+        _new_figure(len(cols), len(cols), (3.6 * len(cols), 3.8)) as (figure, axes),
+    ):
         for axis, column in zip(axes, cols, strict=True):
             rows = embedding_matrix(shown, column)
             rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)  # (n, dim)
-            points, trust[column] = _map(rows, method, seed)
+            points, trust[column] = _map(rows, method, seed, bar)
             coordinates[column, "x"], coordinates[column, "y"] = points.T
             plain = "0.9" if thumbnails else "0.6"
             _draw_points(axis, points, None if label_col is None else shown[label_col], plain)
@@ -475,17 +487,27 @@ def plot_map(
     return result
 
 
-def _map(rows: np.ndarray, method: str, seed: int) -> tuple[np.ndarray, float]:
-    """Return points in the plane, float64 ``(n, 2)`` in [0, 1], and how far to trust them."""
+def _map(rows: np.ndarray, method: str, seed: int, bar: tqdm) -> tuple[np.ndarray, float]:
+    """Return points in the plane, float64 ``(n, 2)`` in [0, 1], and how far to trust them.
+
+    Takes three steps of the bar.
+    """
     from sklearn.decomposition import PCA
     from sklearn.manifold import trustworthiness
 
     components = min(50, len(rows) - 1, rows.shape[1])
+    bar.set_description("map: principal components", refresh=False)
+    bar.update(0)
     reduced = PCA(components, random_state=seed).fit_transform(rows)  # (n, 50)
+    bar.set_description(f"map: {method}", refresh=False)
+    bar.update()
     points = np.zeros((len(rows), 2))
     found = _MAPS[method](reduced, seed)
     points[:, : found.shape[1]] = found
+    bar.set_description("map: trustworthiness", refresh=False)
+    bar.update()
     trust = trustworthiness(rows, points, n_neighbors=min(5, (len(rows) - 1) // 2))
+    bar.update()
     points -= points.min(axis=0)
     return points / np.maximum(points.max(axis=0), 1e-12), float(trust)
 

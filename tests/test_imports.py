@@ -29,6 +29,7 @@ SIMLIB = """
     plots
     training measuring
     explorer
+    reporting
     shards
     milvus
     check

@@ -51,7 +51,7 @@ class ClipEncoder(WeightedEncoder, TextEncoder):
         Where the network runs; by default CUDA where there is one, then MPS, then the CPU.
     precision : str
         ``"float32"``, or ``"bfloat16"`` for pictures: faster where the processor has it, and less
-        exact. Texts are always read in float32.
+        exact. ``"float16"`` on GPUs. Texts are always read in float32.
     backend : str, optional
         ``"torch"`` to have torch read pictures where OpenVINO would: with the compact model, on a
         CPU, where the package openvino is installed.

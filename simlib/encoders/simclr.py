@@ -51,6 +51,7 @@ class SimclrEncoder(WeightedEncoder):
         Where the network runs; by default CUDA where there is one, then MPS, then the CPU.
     precision : str
         ``"float32"``, or ``"bfloat16"``: faster where the processor has it, and less exact.
+        ``"float16"`` on GPUs.
     backend : str, optional
         ``"torch"`` to have torch run the network where OpenVINO would: on a CPU, where the package
         openvino is installed.

@@ -28,7 +28,7 @@ class TimmEncoder(WeightedEncoder):
     device : str, optional
         Where the network runs; by default CUDA where there is one, then MPS, then the CPU.
     precision : str
-        ``"float32"`` or ``"bfloat16"``.
+        ``"float32"``, ``"bfloat16"`` or, on GPUs, ``"float16"``.
     backend : str, optional
         ``"openvino"`` to convert the network, which not every one allows; torch runs it otherwise.
 

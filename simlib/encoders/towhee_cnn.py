@@ -234,6 +234,7 @@ class TowheeEncoder(WeightedEncoder):
     precision : str
         ``"float32"``, or ``"bfloat16"``: about twice as fast on servers' processors that have it
         and on graphics cards, and less exact (the worst cosine to float32 is about 0.99).
+        ``"float16"`` on GPUs.
     backend : str, optional
         ``"torch"`` to have torch run the network where OpenVINO would.
 
