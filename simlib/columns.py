@@ -226,9 +226,10 @@ def set_embeddings(
         embeddings = Embeddings.of(embedded, column)
         lost = embeddings.positions[~embeddings.have_direction()]
         if len(lost):
+            (first,) = embedded.index[lost[:1]]
             warnings.warn(
                 f"{len(lost):,} of {len(embedded):,} vectors in {column!r} are zero or not finite "
-                f"in float32, the first at label {short_repr(embedded.index[lost[0]])}. They have "
+                f"in float32, the first at label {short_repr(first)}. They have "
                 "no direction, so every search leaves them out.",
                 stacklevel=2,
             )

@@ -353,7 +353,7 @@ def _exact_similarities(
     which one each place is compared with.
     """
     similarities = np.empty(len(places))
-    step = max(1, 2**17 // embeddings.dim)  # a megabyte at a time: it stays in the cache
+    step = max(1, 2**14 // embeddings.dim)  # few enough to stay in the cache
     for start in range(0, len(places), step):
         part = slice(start, start + step)
         rows = embeddings.take(places[part]).astype(np.float64)  # (step, dim)

@@ -183,7 +183,7 @@ class Vectors:
             return cls._of_cells(matrix, labels, column)
         if matrix.ndim != 2:
             raise ValueError(
-                f"The vectors for {column!r} have the shape {tuple(matrix.shape)}. Expected one row "
+                f"The vectors for {column!r} have the shape {tuple(matrix.shape)}. Expected a row "
                 f"for each row of the frame, ({len(labels)}, dim)."
             )
         _require_rows(len(matrix), labels, column)
@@ -310,7 +310,7 @@ def _in_order_of(labels: pd.Index, vectors: pd.Series | pd.DataFrame, column: st
         elif not index.equals(pd.RangeIndex(len(index))):  # which says nothing but the position
             raise ValueError(
                 f"The vectors for {column!r} have other labels than the frame "
-                f"({short_repr(index[0])}, … and {short_repr(labels[0])}, …), so it is not clear "
+                f"({_first(index)}, … and {_first(labels)}, …), so it is not clear "
                 "which belongs to which row. To go by position: vectors.to_numpy(); to go by "
                 "label: vectors.reindex(image_df.index)."
             )
@@ -321,6 +321,10 @@ def _in_order_of(labels: pd.Index, vectors: pd.Series | pd.DataFrame, column: st
 
         return pa.array(vectors.array)
     return vectors.to_numpy()
+
+
+def _first(labels: pd.Index) -> str:
+    return ", ".join(short_repr(label) for label in labels[:1])
 
 
 def _is_arrow(vectors: Any) -> bool:
