@@ -51,7 +51,7 @@ def gather(cells: Sequence[Any]) -> np.ndarray:
     """
     try:
         values = np.frombuffer(b"".join(cells), dtype=cells[0].dtype)  # a third of concatenate's
-    except (BufferError, ValueError):  # not contiguous
+    except TypeError:  # not contiguous
         values = np.concatenate(cells)
     with np.errstate(over="ignore"):  # beyond float32 is infinite
         return values.reshape(len(cells), -1).astype(np.float32, copy=False)
