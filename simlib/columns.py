@@ -534,8 +534,11 @@ def paths_at(image_df: pd.DataFrame, positions: np.ndarray) -> np.ndarray | pd.S
         return None
     require_column(image_df, "img_path")
     column = image_df["img_path"]
-    if column.dtype == "str" and len(positions) <= 100:  # one by one, Arrow is quicker with few
-        return pd.Series([column.array[position] for position in positions], dtype=column.dtype)
+    if column.dtype == "str":
+        if len(positions) > 100:
+            return column.iloc[positions].reset_index(drop=True)
+        few = [column.array[position] for position in positions]  # Arrow is slow with few at once
+        return pd.Series(few, dtype=column.dtype)
     paths = column.iloc[positions].to_numpy()
     try:
         pd.Series(paths)
