@@ -24,6 +24,7 @@ __version__ = "0.2.0"
 if TYPE_CHECKING:  # what editors and type checkers see; kept equal to _MODULE_OF by a test
     from simlib.catalogue import load_catalogue as load_catalogue
     from simlib.columns import embedding_matrix as embedding_matrix
+    from simlib.columns import set_embeddings as set_embeddings
     from simlib.embedding import embed as embed
     from simlib.encoders import load_encoder as load_encoder
     from simlib.encoders.base import Encoder as Encoder
@@ -100,6 +101,7 @@ _MODULE_OF = {
     "precision_at_k": "measuring.evaluation",
     "report": "reporting.report",
     "save_embeddings": "storage.parquet",
+    "set_embeddings": "columns",
     "text_image_search": "plots",
     "undo_move_to_root_folder": "flatten",
 }

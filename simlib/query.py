@@ -7,7 +7,7 @@ A query is compared with the embeddings of a :class:`Gallery`: a column of a fra
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -15,7 +15,7 @@ import pandas as pd
 from PIL import Image
 
 from simlib.arguments import short_repr, to_float32
-from simlib.columns import Embeddings, encoder_of
+from simlib.columns import Embeddings, encoder_of, warn_if_slow
 from simlib.encoders.base import Encoder, TextEncoder
 from simlib.images import ImageError, ResizesTo, decode_image, load_image
 from simlib.listing import IMAGE_SUFFIXES
@@ -53,6 +53,7 @@ class FrameGallery:
 
     def __init__(self, image_df: pd.DataFrame, embedding_col: str) -> None:
         self.embeddings = Embeddings.of(image_df, embedding_col)
+        warn_if_slow(self.embeddings, image_df[embedding_col])
         self.name = embedding_col
         self._frame = image_df
 
@@ -80,14 +81,14 @@ class FrameGallery:
         position = self.position_of(label)
         if position is None:
             return None
-        places = np.flatnonzero(self.embeddings.positions == position)
-        if len(places) == 0:
+        place = int(np.searchsorted(self.embeddings.positions, position))  # they ascend
+        if place == len(self.embeddings) or self.embeddings.positions[place] != position:
             errors = self._frame["error"] if "error" in self._frame else None
             reason = "it is missing." if errors is None else errors.iloc[position]
             raise ValueError(
                 f"The row at label {short_repr(label)} has no embedding in {self.name!r}: {reason}"
             )
-        return self.embeddings.take(places)[0], int(places[0])
+        return self.embeddings.take(slice(place, place + 1))[0], place
 
     def position_of(self, label: object) -> int | None:
         """Return the position in the frame of the row with a label, None if there is none."""
@@ -178,6 +179,55 @@ def read_query(
     return vector, own
 
 
+def read_queries(
+    gallery: FrameGallery, queries: Iterable[Query], encoder: Encoder | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the embeddings of many queries, and the places of those that are labels.
+
+    Parameters
+    ----------
+    gallery, encoder
+        As for :func:`read_query`.
+    queries : iterable
+        What it takes as a query; or a matrix ``(q, dim)``, which is checked as a whole.
+
+    Returns
+    -------
+    vectors : numpy.ndarray
+        float32 ``(q, dim)``, finite and not zero.
+    own : numpy.ndarray
+        int64 ``(q,)``: the place of a label's row among the gallery's embeddings; -1 for any other
+        query.
+
+    Raises
+    ------
+    TypeError, ValueError, simlib.ImageError
+        As :func:`read_query` does.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"own": [[1, 0], [0, 2]]}, index=["a", "b"])
+    >>> read_queries(FrameGallery(frame, "own"), ["b", [3, 4]])
+    (array([[0., 2.],
+           [3., 4.]], dtype=float32), array([ 1, -1]))
+    """
+    if isinstance(queries, np.ndarray) and queries.ndim == 2 and queries.dtype.kind in "fiu":
+        vectors = to_float32(queries)  # no label is an array
+        if (
+            vectors is not None
+            and vectors.shape[1] == gallery.dim
+            and np.isfinite(vectors).all()
+            and vectors.any(axis=1).all()
+        ):
+            return vectors, np.full(len(vectors), -1)
+    asked = [read_query(gallery, query, encoder=encoder) for query in queries]
+    vectors = np.empty((len(asked), gallery.dim), dtype=np.float32)
+    for row, (vector, _) in zip(vectors, asked, strict=True):
+        row[:] = vector
+    places = [-1 if own is None else own for _, own in asked]
+    return vectors, np.array(places, dtype=np.int64)
+
+
 def _read(gallery: Gallery, query: Query | None, encoder: Encoder | None) -> tuple[np.ndarray, Any]:
     """Return the embedding of a query without text, not yet checked, and its own row."""
     if isinstance(query, Image.Image):
@@ -195,7 +245,7 @@ def _read(gallery: Gallery, query: Query | None, encoder: Encoder | None) -> tup
         resizes_to = known.resizes_to if isinstance(known, Encoder) else None
         picture = _open(gallery, query, resizes_to)
         return _known_encoder(gallery, encoder, "a picture").encode([picture])[0], None
-    return numbers_of(query, gallery.describe_label()), None
+    return numbers_of(query, gallery.describe_label), None
 
 
 def _open(
@@ -237,17 +287,17 @@ def _known_encoder(gallery: Gallery, encoder: Encoder | None, what: str) -> Enco
     return encoder
 
 
-def numbers_of(query: object, label: str) -> np.ndarray:
+def numbers_of(query: object, describe_label: Callable[[], str]) -> np.ndarray:
     """Return a query that must be an embedding as float32 ``(dim,)``.
 
     Raises
     ------
     ValueError
-        If it is none; ``label`` says what else it could have been.
+        If it is none; ``describe_label`` says what else it could have been.
 
     Examples
     --------
-    >>> numbers_of([[3, 4]], "a label")
+    >>> numbers_of([[3, 4]], lambda: "a label")
     array([3., 4.], dtype=float32)
     """
     if isinstance(query, pd.DataFrame):
@@ -258,7 +308,8 @@ def numbers_of(query: object, label: str) -> np.ndarray:
     vector = to_float32(query)
     if vector is None or vector.ndim == 0:
         raise ValueError(
-            f"The query {short_repr(query)} is not {label}, nor a path, a picture or a vector."
+            f"The query {short_repr(query)} is not {describe_label()}, nor a path, a picture or a "
+            "vector."
         )
     if vector.ndim == 2 and len(vector) == 1:  # as encode gives it, (1, dim)
         return vector[0]

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from math import isqrt
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from simlib.arguments import require_count
-from simlib.columns import CHUNK_BYTES, Embeddings, forget_pages, paths_at
+from simlib.columns import CHUNK_BYTES, Embeddings, paths_at
 from simlib.encoders.base import Encoder
-from simlib.query import FrameGallery, Query, read_query
+from simlib.query import FrameGallery, Query, read_queries, read_query
 
 __all__ = ["nearest", "nearest_many"]
 
 FLOAT32_ERROR = 1e-4
 """More than a cosine of float32 embeddings is ever off when it is computed in float32."""
+
+MOST_CANDIDATES = 2**20
+"""So many pairs of a query and a picture are compared in float64 at a time, for one query more."""
 
 ONE_CORE_BYTES = 32 * 2**20
 """Up to this size a matrix is multiplied with one query on one core: a few milliseconds."""
@@ -151,34 +156,17 @@ def nearest_many(
     gallery = FrameGallery(image_df, embedding_col)
     embeddings = gallery.embeddings
     names: pd.Index
-    own_places: list[int | None]
     if queries is None:
-        own_places = [*np.flatnonzero(embeddings.have_direction())]
+        own = np.flatnonzero(embeddings.have_direction())
         of_queries = embeddings.some(embeddings.have_direction())
         names = image_df.index[of_queries.positions]
     else:
-        asked = [read_query(gallery, query, encoder=encoder) for query in queries]
-        own_places = [own for _, own in asked]
-        vectors = np.array([vector for vector, _ in asked], dtype=np.float32)
-        vectors = vectors.reshape(len(asked), embeddings.dim)
-        of_queries = Embeddings(vectors, None, np.arange(len(asked)))
-        names = pd.RangeIndex(len(asked))
-    found = []
-    for rows, similarities in similarity_blocks(of_queries, embeddings):
-        vectors = of_queries.take(rows)
-        for row, vector, approximate in zip(rows, vectors, similarities, strict=True):
-            own_place = own_places[row]
-            if own_place is not None:
-                approximate[own_place] = -np.inf
-            found.append(_k_largest(embeddings, approximate, vector, k))
-    numbers = np.array([len(places) for places, _ in found], dtype=np.int64)
-    before = {
-        "query": names.repeat(numbers),
-        "rank": np.concatenate([np.arange(1, number + 1) for number in [0, *numbers]]),
-    }
-    places = np.concatenate([places for places, _ in found] or [np.empty(0, dtype=np.int64)])
-    similarities = np.concatenate([values for _, values in found] or [np.empty(0)])
-    return _neighbours(image_df, embeddings, before, places, similarities)
+        vectors, own = read_queries(gallery, queries, encoder)
+        of_queries = Embeddings(vectors, None, np.arange(len(vectors)))
+        names = pd.RangeIndex(len(vectors))
+    found = _Found.joined(list(_k_largest_of_many(of_queries, embeddings, own, k)))
+    before = {"query": names[found.queries], "rank": pd.Index(found.ranks)}
+    return _neighbours(image_df, embeddings, before, found.places, found.similarities)
 
 
 def _neighbours(
@@ -320,10 +308,8 @@ def _float32_similarities(embeddings: Embeddings, vector: np.ndarray) -> np.ndar
     """Return the similarities ``(n,)`` to within FLOAT32_ERROR, -inf where there is none."""
     direction = (vector / np.linalg.norm(vector.astype(np.float64))).astype(np.float32)  # (dim,)
     similarities = np.full(len(embeddings), -np.inf)
-    rankable = embeddings.have_direction()
-    for part, chunk in embeddings.chunks():
-        # Divided by the lengths here, and not kept divided: the matrix need not be there twice.
-        lengths, some = embeddings.norms()[part], rankable[part]
+    # Divided by the lengths here, and not kept divided: the matrix need not be there twice.
+    for part, chunk, lengths, some in embeddings.measured_chunks():
         # np.vecdot stays on one core. Waking the others pays only for large matrices, and where
         # they are busy with something else, waiting for them takes many times as long as the work.
         product = np.vecdot if chunk.nbytes <= ONE_CORE_BYTES else np.matmul
@@ -341,7 +327,8 @@ def _k_largest(
     """
     places = _may_be_largest(approximate, k)
     places = places[approximate[places] > -np.inf]
-    similarities = _exact_similarities(embeddings, places, vector)
+    direction = vector / np.linalg.norm(vector.astype(np.float64))  # (dim,)
+    similarities = _exact_similarities(embeddings, places, direction)
     order = np.argsort(-similarities, kind="stable")[:k]
     return places[order], similarities[order]
 
@@ -355,15 +342,119 @@ def _may_be_largest(approximate: np.ndarray, k: int) -> np.ndarray:
 
 
 def _exact_similarities(
-    embeddings: Embeddings, places: np.ndarray, vector: np.ndarray
+    embeddings: Embeddings,
+    places: np.ndarray,
+    directions: np.ndarray,
+    of: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Return the similarities at some places, in float64: equal embeddings get equal ones."""
-    direction = vector / np.linalg.norm(vector.astype(np.float64))  # (dim,)
+    """Return the similarities at some places, in float64: equal embeddings get equal ones.
+
+    ``directions`` is one float64 ``(dim,)`` for all places; or many, ``(q, dim)``, and ``of`` says
+    which one each place is compared with.
+    """
     similarities = np.empty(len(places))
-    step = max(1, 2**20 // embeddings.dim)  # some MB at a time
+    step = max(1, 2**14 // embeddings.dim)  # few enough to stay in the cache
     for start in range(0, len(places), step):
         part = slice(start, start + step)
         rows = embeddings.take(places[part]).astype(np.float64)  # (step, dim)
-        similarities[part] = np.vecdot(rows, direction) / np.sqrt(np.vecdot(rows, rows))
-    forget_pages(embeddings.matrix)
+        compared = directions if of is None else directions[of[part]]
+        similarities[part] = np.vecdot(rows, compared) / np.sqrt(np.vecdot(rows, rows))
+    embeddings.forget_pages()
     return np.clip(similarities, -1, 1)
+
+
+class _Found(NamedTuple):
+    """Neighbours of many queries, side by side: those of the first query, those of the second, …
+
+    Attributes
+    ----------
+    queries, ranks, places : numpy.ndarray
+        int64 ``(m,)``: which query, the neighbour's rank from 1 on, and its place in the gallery.
+    similarities : numpy.ndarray
+        float64 ``(m,)``.
+    """
+
+    queries: np.ndarray
+    ranks: np.ndarray
+    places: np.ndarray
+    similarities: np.ndarray
+
+    @classmethod
+    def joined(cls, found: list[_Found]) -> _Found:
+        none = np.empty(0, dtype=np.int64)
+        found = [*found, cls(none, none, none, np.empty(0))]
+        return cls(*map(np.concatenate, zip(*found, strict=True)))
+
+
+def _k_largest_of_many(
+    queries: Embeddings, gallery: Embeddings, own: np.ndarray, k: int
+) -> Iterator[_Found]:
+    """Yield the ``k`` most similar for some queries at a time, as `_k_largest` does for each.
+
+    ``own`` is the place that each query must not find, int64 ``(q,)``, or -1. Every query has a
+    direction. A block takes about ``CHUNK_BYTES``.
+    """
+    rankable = gallery.have_direction()  # (n,)
+    lengths = np.where(rankable, gallery.norms(), 1).astype(np.float32)[:, None]
+    most = max(1, CHUNK_BYTES // (4 * len(gallery)))
+    for part, block in queries.chunks():
+        for start in range(0, len(block), most):
+            directions = block[start : start + most].astype(np.float64)  # (b, dim)
+            directions /= np.sqrt(np.vecdot(directions, directions))[:, None]
+            numbers = np.arange(len(directions))
+            # Transposed, since BLAS is quicker with the long side first.
+            scores = np.empty((len(gallery), len(directions)), dtype=np.float32)  # (n, b)
+            for rows, chunk in gallery.chunks():
+                np.matmul(chunk, directions.astype(np.float32).T, out=scores[rows])
+            scores /= lengths
+            if not rankable.all():
+                scores[~rankable] = -np.inf
+            first = part.start + start
+            mine = own[first : first + len(directions)]
+            scores[mine[mine >= 0], numbers[mine >= 0]] = -np.inf
+            for found in _best_of_block(gallery, scores, directions, k):
+                yield found._replace(queries=found.queries + first)
+
+
+def _best_of_block(
+    gallery: Embeddings, scores: np.ndarray, directions: np.ndarray, k: int
+) -> Iterator[_Found]:
+    """Yield the ``k`` most similar for each column of ``scores``, float32 ``(n, b)``."""
+    least = np.maximum(_no_more_than_kth(scores, k) - 2 * FLOAT32_ERROR, np.finfo(np.float32).min)
+    candidates = np.flatnonzero(scores >= least)
+    if len(candidates) > MOST_CANDIDATES and scores.shape[1] > 1:  # then not all of them at once
+        half = scores.shape[1] // 2
+        for some in (slice(half), slice(half, None)):
+            for found in _best_of_block(gallery, scores[:, some], directions[some], k):
+                yield found._replace(queries=found.queries + (some.start or 0))
+        return
+    places, of = np.divmod(candidates, scores.shape[1])
+    similarities = _exact_similarities(gallery, places, directions, of)
+    order = np.lexsort((-similarities, of))  # stable: ties stay in the frame's order
+    of = of[order]
+    ranks = np.arange(1, len(of) + 1) - np.searchsorted(of, of)
+    chosen = order[ranks <= k]
+    yield _Found(of[ranks <= k], ranks[ranks <= k], places[chosen], similarities[chosen])
+
+
+def _no_more_than_kth(scores: np.ndarray, k: int) -> np.ndarray:
+    """Return a value for each column that at least ``k`` of it reach, most often just these.
+
+    That many groups of rows have a largest value this large. To look at the largest of each group
+    is many times as quick as to partition all values.
+
+    Examples
+    --------
+    >>> scores = np.arange(288, dtype=np.float32).reshape(96, 3)
+    >>> (scores >= _no_more_than_kth(scores, k=2)).sum(axis=0)
+    array([2, 2, 2])
+    """
+    rows, columns = scores.shape
+    groups = max(8 * k, isqrt(rows))
+    if k >= rows:
+        return np.full(columns, -np.inf, dtype=np.float32)
+    if 2 * groups <= rows:
+        # Each group is every so many-th row, since neighbours in a frame are often alike.
+        size = rows // groups
+        scores = scores[: size * groups].reshape(size, groups, columns).max(axis=0)
+    return np.partition(scores, len(scores) - k, axis=0)[len(scores) - k]

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 # encoders stands below the encoders, since columns remember which one filled them.
 SIMLIB = """
     arguments data_files extras home listing moving progress
-    encoders.base
+    encoders.base vectors
     columns images
     storage
     downloads
