@@ -60,7 +60,7 @@ SIGLIP = {  # as Marqo-FashionSigLIP is: timm's ViT with a map head, a tokenizer
         "norm_kwargs": {"eps": 1e-6}, "act_kwargs": {"approximate": "tanh"},
     },
 }  # fmt: skip
-MOBILECLIP2_S0 = {  # its true tower for pictures, at 64 instead of 256 pixels; a narrower one for text
+MOBILECLIP2_S0 = {  # its true tower for pictures, at 64 pixels; a narrower one for text
     "embed_dim": 512,
     "vision_cfg": {
         "timm_model_name": "fastvit_mci0", "timm_model_pretrained": False, "timm_pool": "avg",

@@ -575,7 +575,7 @@ def _check_picture_size(size: Any) -> None:
 _TIMM_NAME = r"[a-z0-9_]+(\.[a-z0-9_]+)?"
 """A plain name of timm's: ``hf-hub:`` and ``local-dir:`` would fetch and open others."""
 
-_ACTIVATION_AND_NORM: _Nested = {
+_ACTIVATION_AND_NORM: dict[str, Callable[[Any], None]] = {
     "act_kwargs": lambda arguments: _check(arguments, {"approximate": "tanh|none"}),
     "norm_kwargs": lambda arguments: _check(arguments, {}),
 }

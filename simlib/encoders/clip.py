@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -303,7 +304,7 @@ def _read_texts_as_trained(model, folder: Path) -> None:
     sentence-transformers pads to the longest text of a batch. A folder that sentence-transformers
     itself saved is left as it is.
     """
-    config = getattr(model[0], "config", None)
+    config: Any = getattr(model[0], "config", None)
     if getattr(config, "model_type", None) not in ("siglip", "siglip2"):
         return
     if (folder / "modules.json").is_file():

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 class OpenClipNetwork(NamedTuple):
     """A network with what belongs to it."""
 
-    model: torch.nn.Module
-    """In evaluation mode, on the CPU: ``encode_image``, ``encode_text``."""
+    model: Any
+    """open_clip's, in evaluation mode, on the CPU: ``.visual``, ``.encode_text``."""
     prepare: Callable[[Image.Image], np.ndarray]
     """From an RGB picture to float32 ``(3, height, width)``; safe in several threads."""
     tokenize: Callable[[list[str]], torch.Tensor]
