@@ -93,7 +93,7 @@ def test_without_a_recipe_nothing_is_cached_and_with_one_it_is(image_df):
         calls.append(len(pictures))
         return mean_colour(pictures)
 
-    for recipe, expected in ((None, 24), ("version 1", 13)):  # 12, and one to check the cache by
+    for recipe, expected in ((None, 24), ("version 1", 16)):  # 12, and four to check the cache by
         calls.clear()
         for _ in range(2):
             encoder = simlib.make_encoder(counted, name="counted", recipe=recipe)
@@ -116,6 +116,24 @@ def test_a_changed_function_with_an_old_recipe_is_noticed(image_df):
             .notna()
             .all()
         )
+
+
+def test_a_change_that_spares_the_first_picture_is_noticed(image_df):
+    first = np.asarray(simlib.load_image(image_df["img_path"][0]))
+
+    def changed(pictures):
+        return [
+            row if np.array_equal(picture, first) else row + 1
+            for picture, row in zip(pictures, mean_colour(pictures), strict=True)
+        ]
+
+    for function in (mean_colour, changed):
+        encoder = simlib.make_encoder(function, name="partly", recipe="version 1")
+        if function is changed:
+            with pytest.raises(ValueError, match="recipe 'partly version 1'.*other embeddings"):
+                simlib.embed(image_df, encoder, progress=False)
+        else:
+            simlib.embed(image_df, encoder, progress=False)
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ class Encoder(ABC):
     cacheable : bool
         Whether keeping the embeddings on disk is worth it.
     checks_cache : bool
-        Whether :func:`simlib.embed` encodes one cached picture anew and compares, since the code
+        Whether :func:`simlib.embed` encodes some cached pictures anew and compares, since the code
         may have changed and the recipe not.
     backend : str
         What computes, and in which precision.
