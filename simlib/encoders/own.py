@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 from PIL import Image
 
-from simlib.encoders.base import Encoder, TextEncoder, as_matrix
+from simlib.encoders.base import Encoder, TextEncoder, as_matrix, require_encoder
 
 
 def make_encoder(
@@ -48,8 +48,9 @@ def make_encoder(
     TypeError
         If ``encode`` or ``encode_text`` can't be called, or ``name`` or ``recipe`` is not a str.
     ValueError
-        If ``name`` is empty. Later, from :func:`simlib.embed`: if ``encode`` does not return one
-        row of finite ``dim`` numbers a picture, or not what the cache holds under its recipe.
+        If ``name``, ``column`` or ``recipe`` is empty. Later, from :func:`simlib.embed`: if
+        ``encode`` does not return one row of finite ``dim`` numbers a picture, or not what the
+        cache holds under its recipe.
 
     Examples
     --------
@@ -73,10 +74,13 @@ def make_encoder(
             raise TypeError(f"{argument}={text!r} must be a str.")
     if not name.strip():
         raise ValueError("The name of an encoder can't be empty; it names its column.")
+    for argument, text in (("column", column), ("recipe", recipe)):
+        if text is not None and not text.strip():
+            raise ValueError(f"{argument}={text!r} is empty; give it a name, or leave it out.")
     column = column or re.sub(r"\W+", "_", name.strip()) + "_embedding"
     if encode_text is None:
-        return _OwnEncoder(encode, name, column, recipe)
-    return _OwnTextEncoder(encode, name, column, recipe, encode_text)
+        return require_encoder(_OwnEncoder(encode, name, column, recipe))
+    return require_encoder(_OwnTextEncoder(encode, name, column, recipe, encode_text))
 
 
 class _OwnEncoder(Encoder):
