@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from simlib.arguments import require_size
-from simlib.encoders.base import Encoder, TextEncoder, as_matrix
+from simlib.encoders.base import Encoder, TextEncoder, as_matrix, require_encoder
 from simlib.images import ResizesTo
 
 
@@ -55,9 +55,9 @@ def make_encoder(
     TypeError
         If ``encode`` or ``encode_text`` can't be called, or ``name`` or ``recipe`` is not a str.
     ValueError
-        If ``name`` is empty, or ``resizes_to`` is no width and height. Later, from
-        :func:`simlib.embed`: if ``encode`` does not return one row of finite ``dim`` numbers a
-        picture, or not what the cache holds under its recipe.
+        If ``name``, ``column`` or ``recipe`` is empty, or ``resizes_to`` is no width and height.
+        Later, from :func:`simlib.embed`: if ``encode`` does not return one row of finite ``dim``
+        numbers a picture, or not what the cache holds under its recipe.
 
     Examples
     --------
@@ -81,12 +81,16 @@ def make_encoder(
             raise TypeError(f"{argument}={text!r} must be a str.")
     if not name.strip():
         raise ValueError("The name of an encoder can't be empty; it names its column.")
+    for argument, text in (("column", column), ("recipe", recipe)):
+        if text is not None and not text.strip():
+            raise ValueError(f"{argument}={text!r} is empty; give it a name, or leave it out.")
     column = column or re.sub(r"\W+", "_", name.strip()) + "_embedding"
     if resizes_to is not None and not callable(resizes_to):
         resizes_to = require_size("resizes_to", resizes_to)
     if encode_text is None:
-        return _OwnEncoder(encode, name, column, recipe, resizes_to)
-    return _OwnTextEncoder(encode, name, column, recipe, resizes_to, encode_text)
+        return require_encoder(_OwnEncoder(encode, name, column, recipe, resizes_to))
+    own = _OwnTextEncoder(encode, name, column, recipe, resizes_to, encode_text)
+    return require_encoder(own)
 
 
 class _OwnEncoder(Encoder):
