@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
-from simlib.arguments import require_count
-from simlib.columns import CHUNK_BYTES, Embeddings, forget_pages, paths_at
+from simlib.arguments import require_count, short_repr
+from simlib.columns import CHUNK_BYTES, Embeddings, forget_pages, paths_at, require_column
 from simlib.encoders.base import Encoder
 from simlib.query import FrameGallery, Query, read_query
+from simlib.where import Where, rows_passing
 
 __all__ = ["nearest", "nearest_many"]
 
@@ -19,6 +20,12 @@ FLOAT32_ERROR = 1e-4
 
 ONE_CORE_BYTES = 32 * 2**20
 """Up to this size a matrix is multiplied with one query on one core: a few milliseconds."""
+
+FEW = 0.2
+"""Where a smaller share of the rows may be found, only these are gathered and compared.
+
+Gathering rows of 512 values takes five times as long as to compare them where they lie.
+"""
 
 
 def nearest(
@@ -30,6 +37,10 @@ def nearest(
     *,
     text: str | None = None,
     weight: float = 0.5,
+    minus: str | None = None,
+    minus_weight: float = 0.5,
+    where: Where | None = None,
+    columns: str | Sequence[str] = (),
 ) -> pd.DataFrame:
     """Return the ``k`` pictures most similar to a query, the most similar first.
 
@@ -58,24 +69,40 @@ def nearest(
         They need a column of an encoder that reads text, such as ``"clip"``.
     weight : float
         The share of the words where both are given, from 0 to 1.
+    minus : str, optional
+        Words for what is not wanted, taken away from the query and the text
+        (:func:`simlib.encode_query`): ``text="a bag", minus="red"``.
+    minus_weight : float
+        The share of ``minus``, from 0 to 1.
+    where : str or mask, optional
+        Which rows may be found; the query's own may be another. A condition on the frame's columns
+        in the language of ``DataFrame.query``, ``"colour == 'red' and price < 30"``; or a boolean
+        for each row, a Series being aligned by its labels. A condition may compare, calculate with
+        ``+ - * / // %``, and call what reads a column, such as ``title.str.contains('bag')`` or
+        ``price.between(10, 20)``; neither ``@name`` nor anything else can be reached from it.
+    columns : str or sequence of str
+        Further columns of the frame to carry along into the result.
 
     Returns
     -------
     pandas.DataFrame
-        ``rank`` (1, 2, …), ``index`` (the neighbour's label), ``cosine_similarity`` (float64) and
-        ``img_path``, sorted. A query by label never returns its own row; any other query may
-        return an identical picture. Equal similarities come in the frame's order.
+        ``rank`` (1, 2, …), ``index`` (the neighbour's label), ``cosine_similarity`` (float64),
+        ``img_path`` and ``columns``, sorted. A query by label never returns its own row; any other
+        query may return an identical picture. Equal similarities come in the frame's order. It has
+        no rows where ``where`` lets none pass.
         ``.attrs["left_out"]`` counts the rows that can't be ranked: those without an embedding,
-        and those whose embedding is zero or not finite.
+        and those whose embedding is zero or not finite; with ``where``, among those that pass.
 
     Raises
     ------
     KeyError
         If the frame has no such column.
     TypeError
-        If there is a text, and the encoder can't read it.
+        If there is a text, and the encoder can't read it; or ``where`` is no mask of booleans.
     ValueError
-        If ``k`` is less than 1, if the label is ambiguous or its row has no usable embedding, if
+        If ``where`` can't be read or has another length, a weight is out of its range, or one of
+        ``columns`` is called as a column of every result is;
+        if ``k`` is less than 1, if the label is ambiguous or its row has no usable embedding, if
         the query's dimension is not the column's, or if it is not known which encoder made the
         column and the query needs it.
     simlib.ImageError
@@ -91,17 +118,19 @@ def nearest(
        rank index  cosine_similarity img_path
     0     1     c                0.6    c.jpg
     1     2     b                0.0    b.jpg
+    >>> nearest(frame, "own", "a", where="img_path != 'c.jpg'")["index"].tolist()
+    ['b']
     """
     require_count("k", k)
+    columns = _carried(image_df, columns)
     gallery = FrameGallery(image_df, embedding_col)
-    vector, own_place = read_query(gallery, query, text, encoder, weight)
-    embeddings = gallery.embeddings
-    approximate = _float32_similarities(embeddings, vector)
-    if own_place is not None:
-        approximate[own_place] = -np.inf
-    places, similarities = _k_largest(embeddings, approximate, vector, k)
+    among = _Among.of(image_df, gallery.embeddings, where)
+    vector, own = read_query(gallery, query, text, encoder, weight, minus, minus_weight)
+    approximate = _float32_similarities(among.embeddings, vector)
+    among.hide(approximate, own)
+    places, similarities = _k_largest(among.embeddings, approximate, vector, k)
     ranks = np.arange(1, len(places) + 1)
-    return _neighbours(image_df, embeddings, {"rank": ranks}, places, similarities)
+    return _neighbours(image_df, among, {"rank": ranks}, places, similarities, columns)
 
 
 def nearest_many(
@@ -110,6 +139,9 @@ def nearest_many(
     queries: Iterable[Query] | None = None,
     k: int = 5,
     encoder: Encoder | None = None,
+    *,
+    where: Where | None = None,
+    columns: str | Sequence[str] = (),
 ) -> pd.DataFrame:
     """Return what :func:`nearest` returns for each of many queries, many times as fast.
 
@@ -117,8 +149,8 @@ def nearest_many(
 
     Parameters
     ----------
-    image_df, embedding_col, k, encoder
-        As :func:`nearest` takes them.
+    image_df, embedding_col, k, encoder, where, columns
+        As :func:`nearest` takes them. ``where`` says what may be found, not what is asked for.
     queries : iterable, optional
         Labels, paths, pictures or embeddings; also a matrix ``(q, dim)``. By default every row of
         the frame whose embedding can be compared; none of them finds itself.
@@ -131,7 +163,7 @@ def nearest_many(
 
     Raises
     ------
-    KeyError, ValueError, simlib.ImageError
+    KeyError, TypeError, ValueError, simlib.ImageError
         As :func:`nearest` does.
 
     Examples
@@ -148,8 +180,10 @@ def nearest_many(
     2     c     1     b
     """
     require_count("k", k)
+    columns = _carried(image_df, columns, "query")
     gallery = FrameGallery(image_df, embedding_col)
     embeddings = gallery.embeddings
+    among = _Among.of(image_df, embeddings, where)
     names: pd.Index
     own_places: list[int | None]
     if queries is None:
@@ -164,13 +198,11 @@ def nearest_many(
         of_queries = Embeddings(vectors, None, np.arange(len(asked)))
         names = pd.RangeIndex(len(asked))
     found = []
-    for rows, similarities in similarity_blocks(of_queries, embeddings):
+    for rows, similarities in similarity_blocks(of_queries, among.embeddings):
         vectors = of_queries.take(rows)
         for row, vector, approximate in zip(rows, vectors, similarities, strict=True):
-            own_place = own_places[row]
-            if own_place is not None:
-                approximate[own_place] = -np.inf
-            found.append(_k_largest(embeddings, approximate, vector, k))
+            among.hide(approximate, own_places[row])
+            found.append(_k_largest(among.embeddings, approximate, vector, k))
     numbers = np.array([len(places) for places, _ in found], dtype=np.int64)
     before = {
         "query": names.repeat(numbers),
@@ -178,18 +210,74 @@ def nearest_many(
     }
     places = np.concatenate([places for places, _ in found] or [np.empty(0, dtype=np.int64)])
     similarities = np.concatenate([values for _, values in found] or [np.empty(0)])
-    return _neighbours(image_df, embeddings, before, places, similarities)
+    return _neighbours(image_df, among, before, places, similarities, columns)
+
+
+class _Among:
+    """The embeddings among which to search: all of a column, or those that ``where`` lets pass.
+
+    Attributes
+    ----------
+    embeddings : Embeddings
+        What is compared: all of them, or where only ``FEW`` pass, those alone.
+    left_out : int
+        How many rows pass and can't be ranked.
+    """
+
+    def __init__(self, embeddings: Embeddings, left_out: int) -> None:
+        self.embeddings, self.left_out = embeddings, left_out
+        self._hidden: np.ndarray | None = None  # places that are compared and must not be found
+        self._place_of: np.ndarray | None = None  # among all → among these, -1 if not there
+
+    @classmethod
+    def of(cls, image_df: pd.DataFrame, embeddings: Embeddings, where: Where | None) -> _Among:
+        rankable = embeddings.have_direction()
+        if where is None:
+            return cls(embeddings, len(image_df) - int(rankable.sum()))
+        rows = rows_passing(image_df, where)  # of the frame
+        passing = rows[embeddings.positions]  # of the embeddings
+        left_out = int(rows.sum() - (passing & rankable).sum())
+        if passing.mean() >= FEW:
+            among = cls(embeddings, left_out)
+            among._hidden = np.flatnonzero(~passing)
+        else:
+            among = cls(embeddings.some(passing), left_out)
+            among._place_of = np.where(passing, np.cumsum(passing) - 1, -1)
+        return among
+
+    def hide(self, similarities: np.ndarray, own: int | None) -> None:
+        """Set the similarities to minus infinity of what must not be found, and of the query."""
+        if self._hidden is not None:
+            similarities[self._hidden] = -np.inf
+        if own is not None and self._place_of is not None:
+            own = self._place_of[own]
+        if own is not None and own >= 0:
+            similarities[own] = -np.inf
+
+
+def _carried(image_df: pd.DataFrame, columns: str | Sequence[str], *before: str) -> list[str]:
+    """Return the names of the columns to carry along, or raise an error that names a wrong one."""
+    names = [columns] if isinstance(columns, str) else list(dict.fromkeys(columns))
+    for name in names:
+        require_column(image_df, name)
+        if name in ("rank", "index", "cosine_similarity", *before):
+            raise ValueError(
+                f"columns={short_repr(names)} would overwrite the {name!r} of the results. Rename "
+                f"the frame's column: image_df.rename(columns={{{name!r}: 'other'}})."
+            )
+    return [name for name in names if name != "img_path"]
 
 
 def _neighbours(
     image_df: pd.DataFrame,
-    embeddings: Embeddings,
+    among: _Among,
     before: Mapping[str, np.ndarray | pd.Index],
     places: np.ndarray,
     similarities: np.ndarray,
+    columns: Iterable[str],
 ) -> pd.DataFrame:
-    """Return the frame of neighbours, the columns ``before`` in front."""
-    positions = embeddings.positions[places]
+    """Return the frame of neighbours, the columns ``before`` in front and ``columns`` behind."""
+    positions = among.embeddings.positions[places]
     neighbours = pd.DataFrame(
         {
             **before,
@@ -198,7 +286,9 @@ def _neighbours(
             "img_path": paths_at(image_df, positions),
         }
     )
-    neighbours.attrs["left_out"] = len(image_df) - int(embeddings.have_direction().sum())
+    for column in columns:
+        neighbours[column] = image_df[column].array[positions]
+    neighbours.attrs["left_out"] = among.left_out
     return neighbours
 
 
@@ -280,7 +370,7 @@ def similarity_blocks(
     """
     rankable = gallery.have_direction()  # (n,)
     safe_norms = np.where(rankable, gallery.norms(), 1).astype(np.float32)
-    most = max(1, CHUNK_BYTES // (4 * len(gallery)))
+    most = max(1, CHUNK_BYTES // (4 * max(1, len(gallery))))
     for part, block in queries.chunks():
         for start in range(0, len(block), most):
             rows = np.arange(part.start + start, min(part.start + start + most, part.stop))
