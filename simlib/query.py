@@ -445,9 +445,7 @@ def _require_share(name: str, value: object, least: str, most: str) -> None:
     """Raise ValueError unless a weight lies between 0 and 1."""
     is_number = isinstance(value, (int, float, np.integer, np.floating))
     if not is_number or not 0 <= value <= 1:  # type: ignore[operator]
-        raise ValueError(
-            f"{name}={short_repr(value)} must lie between 0 ({least}) and 1 ({most})."
-        )
+        raise ValueError(f"{name}={short_repr(value)} must lie between 0 ({least}) and 1 ({most}).")
 
 
 def _unit(vector: np.ndarray) -> np.ndarray:

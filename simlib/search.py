@@ -100,11 +100,10 @@ def nearest(
     TypeError
         If there is a text, and the encoder can't read it; or ``where`` is no mask of booleans.
     ValueError
-        If ``where`` can't be read or has another length, a weight is out of its range, or one of
-        ``columns`` is called as a column of every result is;
-        if ``k`` is less than 1, if the label is ambiguous or its row has no usable embedding, if
+        If ``k`` is less than 1, if the label is ambiguous or its row has no usable embedding, if
         the query's dimension is not the column's, or if it is not known which encoder made the
-        column and the query needs it.
+        column and the query needs it; if ``where`` can't be read or has another length, a weight is
+        out of its range, or one of ``columns`` is called as a column of the result is.
     simlib.ImageError
         If the query is a path or bytes that can't be opened as a picture.
 

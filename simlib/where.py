@@ -78,7 +78,7 @@ def rows_passing(image_df: pd.DataFrame, where: Where) -> np.ndarray:
         where = _aligned(image_df.index, where)
     elif isinstance(where, (pd.DataFrame, pd.Index)) or not hasattr(where, "__len__"):
         raise _no_mask(where)
-    mask = pd.array(where) if isinstance(where, (list, tuple)) else where  # type: ignore[arg-type]
+    mask = pd.array(where) if isinstance(where, (list, tuple)) else where
     if len(mask) != len(image_df):
         raise ValueError(
             f"where= has {len(mask)} values for the frame's {len(image_df)} rows. Give one for "
