@@ -453,9 +453,8 @@ def _unit(vector: np.ndarray) -> np.ndarray:
 
 
 def _encode_text(model: Any, text: str) -> np.ndarray:
-    if isinstance(model, TextEncoder):
-        return np.asarray(model.encode_text([text])[0], dtype=np.float32)
-    if not hasattr(model, "encode") or isinstance(model, Encoder):
+    reads = isinstance(model, TextEncoder)
+    if not reads and (not hasattr(model, "encode") or isinstance(model, Encoder)):
         raise TypeError(
             f"{type(model).__name__} can't encode text. Use one that reads pictures and words, "
             "such as simlib.load_encoder('clip')."
@@ -464,6 +463,8 @@ def _encode_text(model: Any, text: str) -> np.ndarray:
         raise ValueError(
             f"The text {short_repr(text)} is empty; name what you look for, as in 'a red bag'."
         )
+    if reads:
+        return np.asarray(model.encode_text([text])[0], dtype=np.float32)
     # A model of sentence-transformers itself. As a dict, the text is text: a bare string that is
     # the path of a picture would be opened as one.
     return np.asarray(model.encode([{"text": text}], show_progress_bar=False)[0], dtype=np.float32)
