@@ -348,7 +348,9 @@ class Embeddings:
                 return self
             which = np.flatnonzero(which)
         rows = which if self.rows is None else self.rows[which]
-        return Embeddings(self.matrix, rows, self.positions[which])
+        found = Embeddings(self.matrix, rows, self.positions[which])
+        found._norms = None if self._norms is None else self._norms[which]
+        return found
 
     def norms(self) -> np.ndarray:
         """Return the Euclidean lengths, float64 ``(n,)``; computed at the first call."""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import isqrt
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from simlib.arguments import require_count
-from simlib.columns import CHUNK_BYTES, Embeddings, paths_at
+from simlib.arguments import require_count, short_repr
+from simlib.columns import CHUNK_BYTES, Embeddings, paths_at, require_column
 from simlib.encoders.base import Encoder
 from simlib.query import FrameGallery, Query, read_queries, read_query
+from simlib.where import Where, rows_passing
 
 __all__ = ["nearest", "nearest_many"]
 
@@ -25,6 +26,12 @@ MOST_CANDIDATES = 2**20
 ONE_CORE_BYTES = 32 * 2**20
 """Up to this size a matrix is multiplied with one query on one core: a few milliseconds."""
 
+FEW = 0.2
+"""Where a smaller share of the rows may be found, only these are gathered and compared.
+
+Gathering rows of 512 values takes five times as long as to compare them where they lie.
+"""
+
 
 def nearest(
     image_df: pd.DataFrame,
@@ -35,6 +42,10 @@ def nearest(
     *,
     text: str | None = None,
     weight: float = 0.5,
+    minus: str | None = None,
+    minus_weight: float = 0.5,
+    where: Where | None = None,
+    columns: str | Sequence[str] = (),
 ) -> pd.DataFrame:
     """Return the ``k`` pictures most similar to a query, the most similar first.
 
@@ -63,26 +74,41 @@ def nearest(
         They need a column of an encoder that reads text, such as ``"clip"``.
     weight : float
         The share of the words where both are given, from 0 to 1.
+    minus : str, optional
+        Words for what is not wanted, taken away from the query and the text
+        (:func:`simlib.encode_query`): ``text="a bag", minus="red"``.
+    minus_weight : float
+        The share of ``minus``, from 0 to 1.
+    where : str or mask, optional
+        Which rows may be found; the query's own may be another. A condition on the frame's columns
+        in the language of ``DataFrame.query``, ``"colour == 'red' and price < 30"``; or a boolean
+        for each row, a Series being aligned by its labels. A condition may compare, calculate with
+        ``+ - * / // %``, and call what reads a column, such as ``title.str.contains('bag')`` or
+        ``price.between(10, 20)``; neither ``@name`` nor anything else can be reached from it.
+    columns : str or sequence of str
+        Further columns of the frame to carry along into the result.
 
     Returns
     -------
     pandas.DataFrame
-        ``rank`` (1, 2, …), ``index`` (the neighbour's label), ``cosine_similarity`` (float64) and
-        ``img_path``, sorted. A query by label never returns its own row; any other query may
-        return an identical picture. Equal similarities come in the frame's order.
+        ``rank`` (1, 2, …), ``index`` (the neighbour's label), ``cosine_similarity`` (float64),
+        ``img_path`` and ``columns``, sorted. A query by label never returns its own row; any other
+        query may return an identical picture. Equal similarities come in the frame's order. It has
+        no rows where ``where`` lets none pass.
         ``.attrs["left_out"]`` counts the rows that can't be ranked: those without an embedding,
-        and those whose embedding is zero or not finite.
+        and those whose embedding is zero or not finite; with ``where``, among those that pass.
 
     Raises
     ------
     KeyError
         If the frame has no such column.
     TypeError
-        If there is a text, and the encoder can't read it.
+        If there is a text, and the encoder can't read it; or ``where`` is no mask of booleans.
     ValueError
         If ``k`` is less than 1, if the label is ambiguous or its row has no usable embedding, if
         the query's dimension is not the column's, or if it is not known which encoder made the
-        column and the query needs it.
+        column and the query needs it; if ``where`` can't be read or has another length, a weight is
+        out of its range, or one of ``columns`` is called as a column of the result is.
     simlib.ImageError
         If the query is a path or bytes that can't be opened as a picture.
 
@@ -96,17 +122,19 @@ def nearest(
        rank index  cosine_similarity img_path
     0     1     c                0.6    c.jpg
     1     2     b                0.0    b.jpg
+    >>> nearest(frame, "own", "a", where="img_path != 'c.jpg'")["index"].tolist()
+    ['b']
     """
     require_count("k", k)
+    columns = _carried(image_df, columns)
     gallery = FrameGallery(image_df, embedding_col)
-    vector, own_place = read_query(gallery, query, text, encoder, weight)
-    embeddings = gallery.embeddings
-    approximate = _float32_similarities(embeddings, vector)
-    if own_place is not None:
-        approximate[own_place] = -np.inf
-    places, similarities = _k_largest(embeddings, approximate, vector, k)
+    among = _Among.of(image_df, gallery.embeddings, where)
+    vector, own = read_query(gallery, query, text, encoder, weight, minus, minus_weight)
+    approximate = _float32_similarities(among.embeddings, vector)
+    among.hide(approximate[:, None], np.array([-1 if own is None else own]))
+    places, similarities = _k_largest(among.embeddings, approximate, vector, k)
     ranks = np.arange(1, len(places) + 1)
-    return _neighbours(image_df, embeddings, {"rank": ranks}, places, similarities)
+    return _neighbours(image_df, among, {"rank": ranks}, places, similarities, columns)
 
 
 def nearest_many(
@@ -115,6 +143,9 @@ def nearest_many(
     queries: Iterable[Query] | None = None,
     k: int = 5,
     encoder: Encoder | None = None,
+    *,
+    where: Where | None = None,
+    columns: str | Sequence[str] = (),
 ) -> pd.DataFrame:
     """Return what :func:`nearest` returns for each of many queries, many times as fast.
 
@@ -122,8 +153,8 @@ def nearest_many(
 
     Parameters
     ----------
-    image_df, embedding_col, k, encoder
-        As :func:`nearest` takes them.
+    image_df, embedding_col, k, encoder, where, columns
+        As :func:`nearest` takes them. ``where`` says what may be found, not what is asked for.
     queries : iterable, optional
         Labels, paths, pictures or embeddings; also a matrix ``(q, dim)``. By default every row of
         the frame whose embedding can be compared; none of them finds itself.
@@ -136,7 +167,7 @@ def nearest_many(
 
     Raises
     ------
-    KeyError, ValueError, simlib.ImageError
+    KeyError, TypeError, ValueError, simlib.ImageError
         As :func:`nearest` does.
 
     Examples
@@ -153,8 +184,10 @@ def nearest_many(
     2     c     1     b
     """
     require_count("k", k)
+    columns = _carried(image_df, columns, "query")
     gallery = FrameGallery(image_df, embedding_col)
     embeddings = gallery.embeddings
+    among = _Among.of(image_df, embeddings, where)
     names: pd.Index
     if queries is None:
         own = np.flatnonzero(embeddings.have_direction())
@@ -164,20 +197,80 @@ def nearest_many(
         vectors, own = read_queries(gallery, queries, encoder)
         of_queries = Embeddings(vectors, None, np.arange(len(vectors)))
         names = pd.RangeIndex(len(vectors))
-    found = _Found.joined(list(_k_largest_of_many(of_queries, embeddings, own, k)))
+    found = _Found.joined(list(_k_largest_of_many(of_queries, among, own, k)))
     before = {"query": names[found.queries], "rank": pd.Index(found.ranks)}
-    return _neighbours(image_df, embeddings, before, found.places, found.similarities)
+    return _neighbours(image_df, among, before, found.places, found.similarities, columns)
+
+
+class _Among:
+    """The embeddings among which to search: all of a column, or those that ``where`` lets pass.
+
+    Attributes
+    ----------
+    embeddings : Embeddings
+        What is compared: all of them, or where only ``FEW`` pass, those alone.
+    left_out : int
+        How many rows pass and can't be ranked.
+    """
+
+    def __init__(self, embeddings: Embeddings, left_out: int) -> None:
+        self.embeddings, self.left_out = embeddings, left_out
+        self._hidden: np.ndarray | None = None  # places that are compared and must not be found
+        self._place_of: np.ndarray | None = None  # among all → among these, -1 if not there
+
+    @classmethod
+    def of(cls, image_df: pd.DataFrame, embeddings: Embeddings, where: Where | None) -> _Among:
+        rankable = embeddings.have_direction()
+        if where is None:
+            return cls(embeddings, len(image_df) - int(rankable.sum()))
+        rows = rows_passing(image_df, where)  # of the frame
+        passing = rows[embeddings.positions]  # of the embeddings
+        left_out = int(rows.sum() - (passing & rankable).sum())
+        if passing.mean() >= FEW:
+            among = cls(embeddings, left_out)
+            among._hidden = np.flatnonzero(~passing)
+        else:
+            among = cls(embeddings.some(passing), left_out)
+            among._place_of = np.where(passing, np.cumsum(passing) - 1, -1)
+        return among
+
+    def hide(self, similarities: np.ndarray, own: np.ndarray) -> None:
+        """Set the similarities ``(n, q)`` to minus infinity of all that must not be found.
+
+        ``own`` is the place, among all embeddings of the column, that each query must not find,
+        int64 ``(q,)``, or -1.
+        """
+        if self._hidden is not None:
+            similarities[self._hidden] = -np.inf
+        if self._place_of is not None:
+            own = np.where(own >= 0, self._place_of[own], -1)
+        (queries,) = np.nonzero(own >= 0)
+        similarities[own[queries], queries] = -np.inf
+
+
+def _carried(image_df: pd.DataFrame, columns: str | Sequence[str], *before: str) -> list[str]:
+    """Return the names of the columns to carry along, or raise an error that names a wrong one."""
+    names = [columns] if isinstance(columns, str) else list(dict.fromkeys(columns))
+    for name in names:
+        require_column(image_df, name)
+        if name in ("rank", "index", "cosine_similarity", *before):
+            raise ValueError(
+                f"columns={short_repr(names)} would overwrite the {name!r} of the results. Rename "
+                f"the frame's column: image_df.rename(columns={{{name!r}: 'other'}})."
+            )
+    return [name for name in names if name != "img_path"]
 
 
 def _neighbours(
     image_df: pd.DataFrame,
-    embeddings: Embeddings,
+    among: _Among,
     before: Mapping[str, np.ndarray | pd.Index],
     places: np.ndarray,
     similarities: np.ndarray,
+    columns: Iterable[str],
 ) -> pd.DataFrame:
-    """Return the frame of neighbours, the columns ``before`` in front."""
-    positions = embeddings.positions[places]
+    """Return the frame of neighbours, the columns ``before`` in front and ``columns`` behind."""
+    positions = among.embeddings.positions[places]
     neighbours = pd.DataFrame(
         {
             **before,
@@ -186,7 +279,9 @@ def _neighbours(
             "img_path": paths_at(image_df, positions),
         }
     )
-    neighbours.attrs["left_out"] = len(image_df) - int(embeddings.have_direction().sum())
+    for column in columns:
+        neighbours[column] = image_df[column].array[positions]
+    neighbours.attrs["left_out"] = among.left_out
     return neighbours
 
 
@@ -268,7 +363,7 @@ def similarity_blocks(
     """
     rankable = gallery.have_direction()  # (n,)
     safe_norms = np.where(rankable, gallery.norms(), 1).astype(np.float32)
-    most = max(1, CHUNK_BYTES // (4 * len(gallery)))
+    most = max(1, CHUNK_BYTES // (4 * max(1, len(gallery))))
     for part, block in queries.chunks():
         for start in range(0, len(block), most):
             rows = np.arange(part.start + start, min(part.start + start + most, part.stop))
@@ -387,21 +482,21 @@ class _Found(NamedTuple):
 
 
 def _k_largest_of_many(
-    queries: Embeddings, gallery: Embeddings, own: np.ndarray, k: int
+    queries: Embeddings, among: _Among, own: np.ndarray, k: int
 ) -> Iterator[_Found]:
     """Yield the ``k`` most similar for some queries at a time, as `_k_largest` does for each.
 
     ``own`` is the place that each query must not find, int64 ``(q,)``, or -1. Every query has a
     direction. A block takes about ``CHUNK_BYTES``.
     """
+    gallery = among.embeddings
     rankable = gallery.have_direction()  # (n,)
     lengths = np.where(rankable, gallery.norms(), 1).astype(np.float32)[:, None]
-    most = max(1, CHUNK_BYTES // (4 * len(gallery)))
+    most = max(1, CHUNK_BYTES // (4 * max(1, len(gallery))))
     for part, block in queries.chunks():
         for start in range(0, len(block), most):
             directions = block[start : start + most].astype(np.float64)  # (b, dim)
             directions /= np.sqrt(np.vecdot(directions, directions))[:, None]
-            numbers = np.arange(len(directions))
             # Transposed, since BLAS is quicker with the long side first.
             scores = np.empty((len(gallery), len(directions)), dtype=np.float32)  # (n, b)
             for rows, chunk in gallery.chunks():
@@ -410,8 +505,7 @@ def _k_largest_of_many(
             if not rankable.all():
                 scores[~rankable] = -np.inf
             first = part.start + start
-            mine = own[first : first + len(directions)]
-            scores[mine[mine >= 0], numbers[mine >= 0]] = -np.inf
+            among.hide(scores, own[first : first + len(directions)])
             for found in _best_of_block(gallery, scores, directions, k):
                 yield found._replace(queries=found.queries + first)
 
