@@ -114,6 +114,16 @@ def test_the_folder_opens_with_plain_sentence_transformers_and_agrees(encoder, h
     np.testing.assert_allclose(plain.encode(texts), encoder.encode_text(texts), atol=1e-5)
 
 
+def test_pictures_are_not_multiplied_by_the_zeros_that_the_folder_needs(encoder):
+    reader = clip_compact.without_zeros(encoder.model)
+    layers = (reader.hidden, reader.scores, reader.names, reader.image)
+    assert all((layer.weight != 0).float().mean() > 0.9 for layer in layers)
+    filled_up = sum(
+        dense.linear.weight.numel() for dense in encoder.model[0].sub_modules["image"][-3:]
+    )
+    assert sum(layer.weight.numel() for layer in layers) < filled_up / 1.5
+
+
 def test_what_looks_like_a_file_or_an_address_is_searched_for_as_text(
     encoder, no_network, tmp_path, monkeypatch
 ):
