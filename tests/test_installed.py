@@ -179,7 +179,7 @@ def run(command: list[str], folder: Path, status: int = 0, **variables: str) -> 
         env=outside | {"MPLBACKEND": "agg"} | variables,
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=1200,
     )
     assert finished.returncode == status, finished.stdout + finished.stderr
     return finished.stdout

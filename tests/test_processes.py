@@ -16,7 +16,7 @@ from PIL import Image
 import simlib
 from simlib.encoders.simclr import SimclrEncoder
 
-GENEROUS = 3600  # seconds; none of these waits for the clock, and a hang is found all the same
+GENEROUS = 1200  # seconds; none of these waits for the clock
 OPTIONS = {
     "pixels": {"size": (4, 4)},
     "towhee": {"device": "cpu"},

@@ -107,8 +107,8 @@ class ClipEncoder(WeightedEncoder, TextEncoder):
         with quiet_transformers():  # its text tower has notes of its own on being converted
             self._pictures = load_network(
                 "clip",
-                self.recipe,
-                lambda: _picture_reader(self.model, precision, normalised=not self._is_compact),
+                f"{self.recipe} without zeros" if self._is_compact else self.recipe,
+                lambda: _picture_reader(self.model, precision, self._is_compact),
                 self.prepare(Image.new("RGB", (8, 8))),
                 self._device,
                 precision,
@@ -364,7 +364,7 @@ def _resized_by(model, size: tuple[int, int]) -> tuple[int, int] | None:
     return None
 
 
-def _picture_reader(model, precision: str, normalised: bool):
+def _picture_reader(model, precision: str, is_compact: bool):
     """Return the part of a model that reads pictures: a module from prepared ones to embeddings."""
     import torch
 
@@ -372,11 +372,14 @@ def _picture_reader(model, precision: str, normalised: bool):
         def __init__(self) -> None:
             super().__init__()
             # In another precision it is a model of its own: the texts need this one as it is.
-            self.model = model if precision == "float32" else copy.deepcopy(model)
+            own = model if precision == "float32" else copy.deepcopy(model)
+            self.model = clip_compact.without_zeros(own) if is_compact else own
 
         def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-            pixels = pictures if normalised else efficientnet_lite0.normalised(pictures)
+            pixels = efficientnet_lite0.normalised(pictures) if is_compact else pictures
             pixels = pixels.to(next(self.model.parameters()).dtype)  # (n, 3, height, width)
+            if is_compact:
+                return self.model(pixels)  # (n, dim)
             return self.model({"pixel_values": pixels, "modality": "image"})["sentence_embedding"]
 
     return PictureReader()

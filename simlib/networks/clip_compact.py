@@ -26,6 +26,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -421,6 +422,56 @@ def _image_parts(projections: dict[str, np.ndarray]) -> dict[str, dict[str, np.n
         "image_6_Dense": {"linear.weight": joined, "linear.bias": projections["image.bias"]},
         "text_3_Dense": dense("text"),
     }
+
+
+def without_zeros(model):
+    """Return the part of the opened model that reads pictures, a ``torch.nn.Module``.
+
+    It reads pixels as the folder's does, float32 ``(n, 3, 288, 288)``, and gives the same
+    embeddings but for rounding, ``(n, 384)`` of length 1. Only stock modules can stand in the
+    folder, whose matrices :func:`_image_parts` fills up with zeros; here they are cut out again,
+    which leaves a quarter of them to be multiplied.
+    """
+    import torch
+    from torch.nn import functional
+
+    *features, widen, choose, join = model[0].sub_modules["image"]
+    dim = join.linear.out_features
+    classes = join.linear.in_features - dim
+    units = widen.linear.in_features - efficientnet_lite0.DIM
+    hidden = widen.linear.out_features - classes - units
+
+    def linear(weight: torch.Tensor, bias: torch.Tensor) -> torch.nn.Linear:
+        layer = torch.nn.Linear(weight.shape[1], weight.shape[0], dtype=weight.dtype)
+        layer.load_state_dict({"weight": weight, "bias": bias})
+        return layer.requires_grad_(False)
+
+    class WithoutZeros(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.features = torch.nn.ModuleList(features)
+            read, projected = efficientnet_lite0.DIM, choose.residual.weight[classes:]
+            self.hidden = linear(widen.linear.weight[:hidden, :read], widen.linear.bias[:hidden])
+            self.scores = linear(
+                widen.residual.weight[hidden:-units, :read], choose.linear.bias[:classes]
+            )
+            self.names = linear(join.linear.weight[:, :classes], join.linear.bias)
+            self.image = linear(
+                torch.hstack([projected[:, :hidden], projected[:, -units:]]),
+                torch.zeros(dim, dtype=projected.dtype),
+            )
+
+        def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+            values: dict[str, Any] = {"pixel_values": pixels, "modality": "image"}
+            for module in self.features:
+                values = module(values)
+            both = values["sentence_embedding"]  # (n, 1376): features, colours
+            read, colours = both[:, : efficientnet_lite0.DIM], both[:, efficientnet_lite0.DIM :]
+            names = self.names(self.scores(read).softmax(-1))
+            hidden = self.hidden(read).relu()
+            return functional.normalize(names + self.image(torch.hstack([hidden, colours])), dim=-1)
+
+    return WithoutZeros().eval()
 
 
 def _patch_reader() -> dict[str, np.ndarray]:
