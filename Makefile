@@ -80,7 +80,8 @@ test-milvus: set-up
 	@SIMLIB_MILVUS_PYTHON=$(abspath $(MILVUS_SERVER))/bin/python \
 		$(VENV)/python tests/milvus_server/test_milvus_server.py
 
-# The explorer in a real JupyterLab and a real browser; SIMLIB_BROWSER names one that is not found.
+# The explorer in a real JupyterLab, and the report, in a real browser; SIMLIB_BROWSER names one that
+# is not found.
 .PHONY: test-browser
 test-browser: set-up
 	@[ -n "$$SIMLIB_BROWSER" ] || command -v chromium >/dev/null || \

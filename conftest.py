@@ -8,17 +8,40 @@ run is a failure.
 
 import os
 import re
+import shutil
 import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+from queue import Empty
 
 import pytest
+from filelock import FileLock, Timeout
+from nbval.kernel import RunningKernel
 from nbval.plugin import IPyNbCell
 
 # Inherited by the notebooks' kernels: no progress bars in outputs, and a cache that is empty when
 # the tests start, so that what is verified is computed here. The workers of pytest-xdist share it:
 # otherwise each would convert the same networks and embed the same catalogue again.
 os.environ["TQDM_DISABLE"] = "1"
+PREFIX, LOCK = "simlib-tests-", "in-use.lock"
+
+
+def remove_leftovers() -> None:
+    """Remove the caches of test runs that were killed: whoever is at work holds the lock in its."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        with suppress(OSError, Timeout):
+            if time.time() - folder.stat().st_mtime < 60:
+                continue  # perhaps made a moment ago, and not locked yet
+            with FileLock(folder / LOCK, timeout=0):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
 if "PYTEST_XDIST_WORKER" not in os.environ:
-    HOME = tempfile.TemporaryDirectory(prefix="simlib-tests-", ignore_cleanup_errors=True)
+    remove_leftovers()
+    HOME = tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True)
+    HOME_LOCK = FileLock(Path(HOME.name, LOCK))
+    HOME_LOCK.acquire()
     os.environ["SIMLIB_HOME"] = HOME.name  # removed when this process ends, however pytest does
 
 DECIMAL = re.compile(r"-?\d+\.\d+(?:e[+-]?\d+)?")
@@ -51,12 +74,42 @@ def compare_outputs(self, test, ref, skip_compare=None):
 
 
 IPyNbCell.compare_outputs = compare_outputs
+wait_for_message = RunningKernel.get_message
+
+
+def get_message(self, stream, timeout=None):
+    """Return the kernel's next message; for one that has died nbval would wait for half an hour.
+
+    What it said before is still read.
+    """
+    deadline = float("inf") if timeout is None else time.monotonic() + timeout
+    while True:
+        was_alive = self.is_alive()
+        with suppress(Empty):
+            return wait_for_message(self, stream, max(0, min(1, deadline - time.monotonic())))
+        if not was_alive:
+            pytest.fail(
+                "The notebook's kernel died in this cell: killed, perhaps for want of memory, or "
+                "crashed. Run the cell's code in plain Python to see what it says.",
+                False,
+            )
+        if time.monotonic() >= deadline:
+            raise Empty
+
+
+RunningKernel.get_message = get_message
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_call(item):
     if isinstance(item, IPyNbCell) and item.cell.source.strip() and not item.cell.execution_count:
         pytest.fail("This cell was never run, so there is no output to compare with.", False)
+
+
+@pytest.hookimpl(trylast=True)  # after whatever shuffles them
+def pytest_collection_modifyitems(items):
+    """Put notebooks first: they take longest, and the quick files then fill up all processes."""
+    items.sort(key=lambda item: not isinstance(item, IPyNbCell))
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist starts its workers

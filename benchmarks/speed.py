@@ -44,6 +44,9 @@ EMBEDDING = {  # name → function of speed_embedding, its settings
 }
 SEARCH = {
     "simlib": "simlib_nearest",
+    "simlib, vectors by set_embeddings": "simlib_set_embeddings",
+    "simlib, a column of list(matrix)": "simlib_arrays",
+    "simlib, a column of lists": "simlib_lists",
     "numpy, argpartition": "numpy_argpartition",
     "torch.topk": "torch_topk",
     "faiss IndexFlatIP": "faiss_flat",
@@ -183,11 +186,9 @@ def search(n: int, queries: int, rounds: int) -> dict:
     contestants = {
         name: Contestant("speed_search", function, n=n, queries=queries)
         for name, function in SEARCH.items()
-        if not (queries > 1 and name.startswith(("the tutorial", "limit: reading")))
+        if not (queries > 1 and (name.endswith("lists") or name.startswith("limit: reading")))
     }
-    lists = {
-        name: contestants.pop(name) for name in list(contestants) if name.startswith("the tutorial")
-    }
+    lists = {name: contestants.pop(name) for name in list(contestants) if name.endswith("lists")}
     measure_in_turns(contestants, 1)  # the caches are filled, the threads are there
     for contestant in contestants.values():
         contestant.seconds.clear()

@@ -63,20 +63,41 @@ def streaming_read(n: int, queries: int) -> Work:
 
 
 def simlib_nearest(n: int, queries: int) -> Work:
-    import simlib
+    """A column as `embed` makes it."""
     from simlib.columns import column_of_rows
 
     rows, asked = rows_and_queries(n, queries)
-    index = pd.RangeIndex(n)
-    image_df = pd.DataFrame(
-        {
-            "img_path": [f"{place}.jpg" for place in range(n)],
-            "embedding": column_of_rows(rows, np.ones(n, dtype=bool), index),
-        },
-        index=index,
-    )
+    return _simlib(column_of_rows(rows, np.ones(n, dtype=bool), pd.RangeIndex(n)), asked)
+
+
+def simlib_set_embeddings(n: int, queries: int) -> Work:
+    """Vectors from elsewhere, handed to `set_embeddings` once."""
+    import simlib
+
+    rows, asked = rows_and_queries(n, queries)
+    frame = simlib.set_embeddings(pd.DataFrame(index=pd.RangeIndex(n)), "own", rows)
+    return _simlib(frame["own"], asked)
+
+
+def simlib_arrays(n: int, queries: int) -> Work:
+    """Arrays of the user's own, which may change from query to query."""
+    rows, asked = rows_and_queries(n, queries)
+    return _simlib(list(rows), asked)
+
+
+def simlib_lists(n: int, queries: int) -> Work:
+    """Lists of Python's floats."""
+    rows, asked = rows_and_queries(n, queries)
+    return _simlib(rows.tolist(), asked)
+
+
+def _simlib(column: list | pd.Series, asked: np.ndarray) -> Work:
+    import simlib
+
+    paths = [f"{place}.jpg" for place in range(len(column))]
+    image_df = pd.DataFrame({"img_path": paths, "embedding": column})
     simlib.nearest(image_df, "embedding", asked[0], K)
-    if queries == 1:
+    if len(asked) == 1:
         return lambda: simlib.nearest(image_df, "embedding", asked[0], K)["index"].to_numpy()[None]
     return lambda: (
         simlib.nearest_many(image_df, "embedding", asked, K)["index"].to_numpy().reshape(-1, K)

@@ -24,6 +24,7 @@ __version__ = "0.2.0"
 if TYPE_CHECKING:  # what editors and type checkers see; kept equal to _MODULE_OF by a test
     from simlib.catalogue import load_catalogue as load_catalogue
     from simlib.columns import embedding_matrix as embedding_matrix
+    from simlib.columns import set_embeddings as set_embeddings
     from simlib.embedding import embed as embed
     from simlib.encoders import load_encoder as load_encoder
     from simlib.encoders.base import Encoder as Encoder
@@ -36,6 +37,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; kept equal to _MODULE_O
     from simlib.images import ImageError as ImageError
     from simlib.images import load_image as load_image
     from simlib.measuring.comparison import compare as compare
+    from simlib.measuring.differences import paired_difference as paired_difference
     from simlib.measuring.duplicates import find_duplicates as find_duplicates
     from simlib.measuring.evaluation import bootstrap_interval as bootstrap_interval
     from simlib.measuring.evaluation import evaluate as evaluate
@@ -51,6 +53,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; kept equal to _MODULE_O
     from simlib.plots import plot_similar as plot_similar
     from simlib.plots import text_image_search as text_image_search
     from simlib.query import encode_query as encode_query
+    from simlib.reporting.report import report as report
     from simlib.search import nearest as nearest
     from simlib.search import nearest_many as nearest_many
     from simlib.shards.run import embed_folder as embed_folder
@@ -90,12 +93,15 @@ _MODULE_OF = {
     "nearest": "search",
     "nearest_many": "search",
     "open_index": "milvus.index",
+    "paired_difference": "measuring.differences",
     "plot_comparison": "plots",
     "plot_grid": "plots",
     "plot_map": "plots",
     "plot_similar": "plots",
     "precision_at_k": "measuring.evaluation",
+    "report": "reporting.report",
     "save_embeddings": "storage.parquet",
+    "set_embeddings": "columns",
     "text_image_search": "plots",
     "undo_move_to_root_folder": "flatten",
 }

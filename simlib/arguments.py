@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import reprlib
+import sys
+from typing import Any
 
 import numpy as np
 
@@ -43,7 +45,27 @@ def require_count(name: str, value: object, least: int = 1) -> int:
     return int(value)
 
 
-def to_float32(value: object) -> np.ndarray | None:
+def require_size(name: str, value: object) -> tuple[int, int]:
+    """Return a width and height as two ints, or raise a ValueError that names them.
+
+    Examples
+    --------
+    >>> require_size("size", [64, 48])
+    (64, 48)
+    >>> require_size("size", 64)
+    Traceback (most recent call last):
+    ValueError: size=64 is not a width and a height of at least 1 pixel each, such as size=(64, 64).
+    """
+    sides = value if isinstance(value, (tuple, list)) else ()
+    if [isinstance(side, (int, np.integer)) and side >= 1 for side in sides] != [True, True]:
+        raise ValueError(
+            f"{name}={short_repr(value)} is not a width and a height of at least 1 pixel each, "
+            f"such as {name}=(64, 64)."
+        )
+    return int(sides[0]), int(sides[1])
+
+
+def to_float32(value: Any) -> np.ndarray | None:
     """Return numbers of a user's, also a torch tensor, as a float32 array; None if they are none.
 
     Examples
@@ -55,9 +77,27 @@ def to_float32(value: object) -> np.ndarray | None:
     """
     try:
         if hasattr(value, "detach"):  # a tensor of torch's: perhaps on a GPU, or with a gradient
+            if value.is_complex():
+                return None
             value = value.detach().float().cpu()
         with np.errstate(over="ignore"):  # beyond float32 is infinite
             array = np.asarray(value)
             return None if array.dtype.kind in "cmM" else array.astype(np.float32)
-    except (TypeError, ValueError, OverflowError):
+    except (AttributeError, TypeError, ValueError, OverflowError):
         return None
+
+
+def stacklevel_of_caller() -> int:
+    """Return the ``stacklevel`` with which a warning names the line that called simlib.
+
+    It counts from the function that calls this one, through as much of simlib as lies between.
+
+    Examples
+    --------
+    >>> stacklevel_of_caller() >= 1
+    True
+    """
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("simlib."):
+        frame, level = frame.f_back, level + 1
+    return level

@@ -19,7 +19,7 @@ from simlib.extras import install_command
 
 __all__ = ["Finding", "findings", "main"]
 
-EXTRAS = ("towhee", "simclr", "clip", "milvus", "explorer", "heic", "downloads")
+EXTRAS = ("towhee", "simclr", "clip", "open-clip", "milvus", "explorer", "heic", "downloads")
 """What the extra ``all`` consists of."""
 
 

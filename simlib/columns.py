@@ -10,19 +10,21 @@ from __future__ import annotations
 import mmap
 import os
 import tempfile
+import warnings
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from simlib.arguments import to_float32
+from simlib.arguments import short_repr, stacklevel_of_caller
+from simlib.vectors import Vectors, are_alike, blocks, gather, stack
 
 if TYPE_CHECKING:
     from simlib.encoders.base import Encoder
 
-__all__ = ["embedding_matrix"]
+__all__ = ["embedding_matrix", "set_embeddings"]
 
 ON_DISK_BYTES = 256 * 2**20
 """A matrix larger than this (in bytes) is kept in an unnamed temporary file, not in memory."""
@@ -35,6 +37,9 @@ ENCODERS = "simlib_encoders"
 
 It goes with the frame wherever pandas keeps ``attrs``, through pickle, and into Parquet files.
 """
+
+SLOW_VALUES = 10_000_000
+"""A column of so many values that are not ours takes noticeable time in every search."""
 
 CHUNK_BYTES = 64 * 2**20
 """How much of a matrix on disk is looked at in one go."""
@@ -142,8 +147,99 @@ def embedding_matrix(image_df: pd.DataFrame, embedding_col: str) -> np.ndarray:
     return embeddings.whole()
 
 
+def set_embeddings(
+    image_df: pd.DataFrame, column: str, vectors: Any, encoder: Encoder | None = None
+) -> pd.DataFrame:
+    """Return the frame with vectors from elsewhere as an embedding column, as fast as our own.
+
+    The vectors are copied into one float32 matrix, on disk where it is a large one; what happens to
+    ``vectors`` later changes nothing.
+
+    Parameters
+    ----------
+    image_df : pandas.DataFrame
+        It is not changed.
+    column : str
+        The column to add or to replace.
+    vectors : matrix, tensor, list, Series, DataFrame or Arrow array
+        One row of ``dim`` real numbers for each row of the frame, in the frame's order: a matrix
+        ``(n, dim)`` (an array, a memory map, a tensor of torch's on any device); a list, an array
+        of objects or a Series of lists, arrays or tensors, where None or NaN says that a row has
+        none; or a column of lists of Arrow's or of ``pandas.ArrowDtype``.
+
+        A Series or DataFrame with the frame's labels in another order is sorted by them, as pandas
+        does when it assigns one; with labels 0, 1, 2, … that are not the frame's it goes by
+        position.
+    encoder : Encoder, optional
+        What made the vectors, so that pictures and words can be compared with them.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A new frame, index and rows as before. A warning counts the vectors that have no direction
+        (zero or not finite in float32), which every search leaves out.
+
+    Raises
+    ------
+    TypeError
+        If ``image_df`` is not a frame, ``encoder`` not an encoder, or ``vectors`` not real numbers.
+    ValueError
+        If there are more or fewer vectors than rows, if their lengths differ or are 0, if a Series
+        has other labels than the frame, or if the encoder makes vectors of another length.
+    OSError
+        If a large matrix finds no room in the folder for temporary files.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"img_path": ["a.jpg", "b.jpg"]})
+    >>> frame = set_embeddings(frame, "own", np.array([[3.0, 4.0], [0.0, 1.0]]))
+    >>> frame["own"].iloc[0]
+    array([3., 4.], dtype=float32)
+    """
+    if not isinstance(image_df, pd.DataFrame):
+        raise TypeError(f"Expected a pandas DataFrame, but got {type(image_df).__name__}.")
+    if not isinstance(column, str) or column == "img_path":
+        raise ValueError(
+            f"column={short_repr(column)} can't hold the vectors. Expected a name, a str, other "
+            "than 'img_path', where the pictures' paths stand."
+        )
+    if column in image_df.columns:
+        require_column(image_df, column)
+    if encoder is not None:
+        from simlib.encoders.base import require_encoder
+
+        require_encoder(encoder)
+    read = Vectors.of(vectors, image_df.index, column)
+    if encoder is not None and encoder.dim not in (None, read.dim):
+        raise ValueError(
+            f"The vectors for {column!r} have {read.dim} values, but the encoder {encoder.name!r} "
+            f"makes {encoder.dim}. Pass the encoder that made them, or none."
+        )
+    matrix = new_matrix(len(image_df), read.dim)
+    read.copy_to(matrix)
+    forget_pages(matrix)
+    embedded = image_df.assign(**{column: column_of_rows(matrix, read.present, image_df.index)})
+    note_encoder(embedded, encoder, column)
+    if encoder is not None:
+        remember_encoder(matrix, encoder)
+    if len(embedded):
+        embeddings = Embeddings.of(embedded, column)
+        lost = embeddings.positions[~embeddings.have_direction()]
+        if len(lost):
+            (first,) = embedded.index[lost[:1]]
+            warnings.warn(
+                f"{len(lost):,} of {len(embedded):,} vectors in {column!r} are zero or not finite "
+                f"in float32, the first at label {short_repr(first)}. They have "
+                "no direction, so every search leaves them out.",
+                stacklevel=2,
+            )
+    return embedded
+
+
 class Embeddings:
     """The embeddings of a column: some rows of a matrix.
+
+    Those in arrays of the user's own, which may change, are a matrix only once it is asked for.
 
     Attributes
     ----------
@@ -154,20 +250,33 @@ class Embeddings:
     positions : numpy.ndarray
         int64 ``(n,)``, the positions in the frame to which they belong. Rows whose cell is missing
         are not among them.
+    is_remembered : bool
+        Whether the next one who asks for the column gets the same object.
     """
 
-    def __init__(self, matrix: np.ndarray, rows: np.ndarray | None, positions: np.ndarray) -> None:
-        self.matrix = matrix
+    def __init__(
+        self, matrix: np.ndarray | list[np.ndarray], rows: np.ndarray | None, positions: np.ndarray
+    ) -> None:
+        self._cells: list[np.ndarray] = matrix if isinstance(matrix, list) else []
+        self._matrix: np.ndarray | None = None if isinstance(matrix, list) else matrix
         self.rows = rows
         self.positions = positions
         self._norms: np.ndarray | None = None
+        self._have_direction: np.ndarray | None = None
+        self.is_remembered = False
 
     def __len__(self) -> int:
         return len(self.positions)
 
     @property
+    def matrix(self) -> np.ndarray:
+        if self._matrix is None:
+            self._matrix = stack(self._cells, pd.RangeIndex(len(self)), "")
+        return self._matrix
+
+    @property
     def dim(self) -> int:
-        return self.matrix.shape[1]
+        return self._cells[0].size if self._matrix is None else self._matrix.shape[1]
 
     @classmethod
     def of(cls, image_df: pd.DataFrame, embedding_col: str) -> Embeddings:
@@ -176,16 +285,16 @@ class Embeddings:
         remembered = _remembered.get(cells)
         if remembered is not None:
             return remembered
-        positions = np.array(
-            [position for position, cell in enumerate(cells) if not _is_missing(cell)],
-            dtype=np.int64,
-        )
+        positions = np.flatnonzero(~np.asarray(pd.isna(cells), dtype=bool))
         if len(positions) == 0:
             raise ValueError(f"The column {embedding_col!r} holds no embedding at all.")
         present = cells if len(positions) == len(cells) else cells[positions]
         shared = _shared_matrix(present)
         if shared is None:
-            return cls(_stack(present, image_df.index[positions], embedding_col), None, positions)
+            own = present.tolist()
+            if are_alike(own):
+                return cls(own, None, positions)
+            return cls(stack(own, image_df.index[positions], embedding_col), None, positions)
         embeddings = cls(*shared, positions)
         _remembered.put(cells, embeddings)
         return embeddings
@@ -201,6 +310,25 @@ class Embeddings:
             yield part, self.take(part)
             forget_pages(self.matrix)
 
+    def measured_chunks(
+        self,
+    ) -> Iterator[tuple[slice, np.ndarray, np.ndarray, np.ndarray]]:
+        """Yield what ``chunks`` does, the lengths to float32's precision, and ``have_direction``.
+
+        Arrays of the user's own are read once for all of it, and are not copied into a matrix.
+        """
+        if self._matrix is not None:
+            for part, chunk in self.chunks():
+                yield part, chunk, self.norms()[part], self.have_direction()[part]
+            return
+        have_direction = np.empty(len(self), dtype=bool)
+        for part in blocks(len(self), self.dim):
+            chunk = gather(self._cells[part])
+            lengths = _lengths(chunk)
+            have_direction[part] = _may_be_compared(lengths)
+            yield part, chunk, lengths, have_direction[part]
+        self._have_direction = have_direction
+
     def whole(self) -> np.ndarray:
         """Return all of them as one float32 ``(n, dim)``, without a copy where that is possible."""
         matrix = self.matrix.view(np.ndarray)
@@ -208,6 +336,9 @@ class Embeddings:
 
     def take(self, places: np.ndarray | slice) -> np.ndarray:
         """Return some of them, float32 ``(len(places), dim)``; places count from 0 to n - 1."""
+        if self._matrix is None:
+            cells = [self._cells[place] for place in np.arange(len(self))[places]]
+            return gather(cells) if cells else np.empty((0, self.dim), dtype=np.float32)
         return self.matrix[places if self.rows is None else self.rows[places]]
 
     def some(self, which: np.ndarray) -> Embeddings:
@@ -217,7 +348,9 @@ class Embeddings:
                 return self
             which = np.flatnonzero(which)
         rows = which if self.rows is None else self.rows[which]
-        return Embeddings(self.matrix, rows, self.positions[which])
+        found = Embeddings(self.matrix, rows, self.positions[which])
+        found._norms = None if self._norms is None else self._norms[which]
+        return found
 
     def norms(self) -> np.ndarray:
         """Return the Euclidean lengths, float64 ``(n,)``; computed at the first call."""
@@ -230,8 +363,31 @@ class Embeddings:
 
     def have_direction(self) -> np.ndarray:
         """Return which of them can be compared, bool ``(n,)``: not those zero or not finite."""
-        float32 = np.finfo(np.float32)
-        return (self.norms() >= float32.tiny) & (self.norms() <= float32.max)
+        if self._have_direction is None:
+            self._have_direction = _may_be_compared(self.norms())
+        return self._have_direction
+
+    def forget_pages(self) -> None:
+        """Let go of the memory that shows parts of a matrix on disk."""
+        if self._matrix is not None:
+            forget_pages(self._matrix)
+
+
+def _may_be_compared(lengths: np.ndarray) -> np.ndarray:
+    float32 = np.finfo(np.float32)
+    return (lengths >= float32.tiny) & (lengths <= float32.max)
+
+
+def _lengths(chunk: np.ndarray) -> np.ndarray:
+    """Return the Euclidean lengths of the rows, float64 ``(n,)``, to float32's precision."""
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        squares = np.vecdot(chunk, chunk)
+    lengths = np.sqrt(squares.astype(np.float64))
+    beyond = ~((squares > 1e-30) & (squares < 1e30))  # where float32 might have lost something
+    if beyond.any():
+        rows = chunk[beyond].astype(np.float64)
+        lengths[beyond] = np.sqrt(np.vecdot(rows, rows))
+    return lengths
 
 
 class _Remembered:
@@ -263,6 +419,7 @@ class _Remembered:
         if key not in self._of_block:
             self._of_block[key] = {}
             weakref.finalize(block, self._of_block.pop, key, None)
+        embeddings.is_remembered = True
         entries = self._of_block[key]
         entries[cells.__array_interface__["data"][0]] = cells.copy(), embeddings
         for address in list(entries)[:-MOST_REMEMBERED]:
@@ -270,6 +427,7 @@ class _Remembered:
 
 
 _remembered = _Remembered()
+_warned: set[str] = set()
 _encoders: dict[int, Encoder] = {}
 
 
@@ -289,13 +447,25 @@ def remember_encoder(matrix: np.ndarray, encoder: Encoder) -> None:
 
 def encoder_of(embeddings: Embeddings) -> Encoder | None:
     """Return the encoder that made these embeddings in this process, or None."""
-    return _encoders.get(id(_root(embeddings.matrix)))
+    if embeddings._matrix is None:  # arrays of the user's own
+        return None
+    return _encoders.get(id(_root(embeddings._matrix)))
 
 
-def note_encoder(image_df: pd.DataFrame, encoder: Encoder) -> None:
-    """Write into the frame's ``attrs`` which encoder made its column ``encoder.column``."""
-    made_by = {"name": encoder.name, "recipe": encoder.recipe}
-    image_df.attrs[ENCODERS] = {**noted_encoders(image_df.attrs), encoder.column: made_by}
+def note_encoder(
+    image_df: pd.DataFrame, encoder: Encoder | None, column: str | None = None
+) -> None:
+    """Write into the frame's ``attrs`` which encoder made a column, by default its own.
+
+    Without an encoder, what is noted about the column goes.
+    """
+    noted = noted_encoders(image_df.attrs)
+    column = column or (encoder.column if encoder is not None else "")
+    noted.pop(column, None)
+    if encoder is not None:
+        noted[column] = {"name": encoder.name, "recipe": encoder.recipe}
+    if noted or ENCODERS in image_df.attrs:
+        image_df.attrs[ENCODERS] = noted
 
 
 def noted_encoders(attrs: Mapping) -> dict[str, dict[str, str]]:
@@ -321,6 +491,22 @@ def _cells(image_df: pd.DataFrame, embedding_col: str) -> np.ndarray:
     if len(image_df) == 0:
         raise ValueError(f"The frame is empty, so {embedding_col!r} holds no embedding.")
     return image_df[embedding_col].to_numpy(dtype=object)
+
+
+def warn_if_slow(embeddings: Embeddings, column: pd.Series) -> None:
+    """Warn, once for each kind of cells, if a large column is read anew at every search."""
+    if embeddings.is_remembered or len(embeddings) * embeddings.dim < SLOW_VALUES:
+        return
+    kind = type(column.iat[int(embeddings.positions[0])]).__name__
+    if kind not in _warned:
+        _warned.add(kind)
+        name = column.name
+        warnings.warn(
+            f"The column {name!r} holds {len(embeddings):,} cells that are {kind}s of your own, "
+            "and every search reads and checks all of them anew. Many times as fast: image_df = "
+            f"simlib.set_embeddings(image_df, {name!r}, image_df[{name!r}]).",
+            stacklevel=stacklevel_of_caller(),
+        )
 
 
 def require_column(image_df: pd.DataFrame, name: str) -> None:
@@ -349,18 +535,18 @@ def paths_at(image_df: pd.DataFrame, positions: np.ndarray) -> np.ndarray | pd.S
     if "img_path" not in image_df:
         return None
     require_column(image_df, "img_path")
-    paths = image_df["img_path"].iloc[positions].to_numpy()
+    column = image_df["img_path"]
+    if column.dtype == "str":
+        if len(positions) > 100:
+            return column.iloc[positions].reset_index(drop=True)
+        few = [column.array[position] for position in positions]  # Arrow is slow with few at once
+        return pd.Series(few, dtype=column.dtype)
+    paths = column.iloc[positions].to_numpy()
     try:
         pd.Series(paths)
     except UnicodeEncodeError:  # a file name that is not UTF-8, which pandas' str can't hold
         return pd.Series(paths, dtype=object)
     return paths
-
-
-def _is_missing(cell: object) -> bool:
-    if isinstance(cell, (float, np.floating)):
-        return bool(np.isnan(cell))
-    return cell is None or cell is pd.NA
 
 
 def _shared_matrix(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray | None] | None:
@@ -398,22 +584,3 @@ def _shared_matrix(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray | None] | 
     matrix = base.reshape(-1, shape[0])
     in_order = len(rows) == len(matrix) and np.array_equal(rows, np.arange(len(rows)))
     return matrix, None if in_order else rows
-
-
-def _stack(cells: Iterable, labels: pd.Index, embedding_col: str) -> np.ndarray:
-    """Return the user's own cells as one float32 matrix ``(n, dim)``."""
-    rows: list[np.ndarray] = []
-    for label, cell in zip(labels, cells, strict=True):
-        row = to_float32(cell)
-        if row is None or row.ndim != 1 or row.size == 0:
-            raise ValueError(
-                f"The cell of {embedding_col!r} at label {label!r} is {type(cell).__name__}, "
-                "not a row of numbers. Expected lists or one-dimensional arrays of numbers."
-            )
-        if rows and row.shape != rows[0].shape:
-            raise ValueError(
-                f"The column {embedding_col!r} mixes embeddings of {rows[0].size} and {row.size} "
-                f"values (first at label {label!r}). Embed all pictures with one encoder."
-            )
-        rows.append(row)
-    return np.stack(rows)

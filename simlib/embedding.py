@@ -23,12 +23,18 @@ from simlib.columns import (
     require_column,
 )
 from simlib.encoders.base import Encoder, as_matrix, require_encoder
-from simlib.images import ImageError, decode_image, read_image_file
+from simlib.images import ImageError, decode_image, read_image_file, scale_of
 from simlib.progress import progress_bar
 from simlib.storage.cache import EmbeddingCache
 from simlib.storage.hashing import digest_of
 
 __all__ = ["embed"]
+
+CHECKED = 5
+"""How many cached pictures are encoded anew, spread over the first batch that the cache knows.
+
+More than one, since changed code may treat some pictures as before.
+"""
 
 Result = TypeVar("Result")
 
@@ -47,6 +53,9 @@ def embed(
     before. What was computed is kept on disk (:mod:`simlib.storage.cache`) by the content of the
     picture and the encoder's recipe: a second run is instant, a changed picture is embedded again,
     and an interrupted run continues where it stopped.
+
+    A JPEG much larger than the encoder reads (:meth:`simlib.Encoder.resizes_to`) is decoded at a
+    fraction of its size, which moves its embedding a little; all others are decoded in full.
 
     Parameters
     ----------
@@ -142,6 +151,7 @@ class _Read(NamedTuple):
     """What a worker made of one picture: its prepared array, or the reason why there is none."""
 
     digest: bytes | None = None
+    key: bytes | None = None  # in the cache
     prepared: np.ndarray | None = None
     error: ImageError | None = None
 
@@ -191,33 +201,45 @@ class EmbeddingJob:
         self,
         get: Callable[[list[bytes]], Mapping[bytes, np.ndarray]],
         tick: Callable[[int], object],
+        by_digest: bool = False,
     ) -> None:
-        """Fill in what is known by content: ``get`` returns embeddings for some digests."""
+        """Fill in what is known by content: ``get`` returns embeddings for some keys.
 
-        def digest(position: int) -> bytes | None:
+        The keys are those of the cache, or the digests of the files.
+        """
+
+        def known_as(position: int) -> bytes | None:
             try:
-                return digest_of(read_image_file(self.paths[position]))
+                data = read_image_file(self.paths[position])
             except ImageError:
                 return None  # _encode_rest comes across it again, and says why
+            digest = self.digests[position] = digest_of(data)
+            return digest if by_digest else self._key(data, digest)
 
         rest = np.flatnonzero(~self.present).tolist()
-        with closing(_in_order(digest, rest, self.workers, 256)) as digests:
-            for batch in _batches(digests, 256):
+        with closing(_in_order(known_as, rest, self.workers, 256)) as keys:
+            for batch in _batches(keys, 256):
                 found = get([key for _, key in batch if key is not None])
                 hits = [(position, found[key]) for position, key in batch if key in found]
                 if hits:
                     positions, rows = zip(*hits, strict=True)
                     if self.matrix is None and self.encoder.checks_cache:
-                        self._require_same(positions[0], rows[0])
+                        for place in range(0, len(hits), -(-len(hits) // CHECKED)):
+                            self._require_same(positions[place], rows[place])
                     self._put(positions, np.stack(rows))
                     tick(len(hits))
-                for position, key in batch:
-                    self.digests[position] = key
+
+    def _key(self, data: bytes, digest: bytes) -> bytes:
+        """Return the key in the cache: another one than the digest where a JPEG is scaled."""
+        scale = scale_of(data, self.encoder.resizes_to)
+        return digest if scale == 1 else digest_of(digest + b" decoded at 1/%d" % scale)
 
     def _require_same(self, position: int, cached: np.ndarray) -> None:
         """Raise a ValueError if the encoder no longer gives what is cached under its recipe."""
         encoder, path = self.encoder, self.paths[position]
-        prepared = encoder.prepare(decode_image(read_image_file(path), path))
+        prepared = encoder.prepare(
+            decode_image(read_image_file(path), path, resizes_to=encoder.resizes_to)
+        )
         (anew,) = as_matrix(encoder.encode_prepared(encoder.stack([prepared])), 1, encoder)
         # Processors and batch sizes change the last digits, other weights or code much more.
         if anew.shape != cached.shape or not np.allclose(
@@ -239,17 +261,19 @@ class EmbeddingJob:
             try:
                 data = read_image_file(path)
                 digest = digest_of(data)
-                return _Read(digest, self.encoder.prepare(decode_image(data, path)))
+                key = None if store is None else self._key(data, digest)
+                picture = decode_image(data, path, resizes_to=self.encoder.resizes_to)
+                return _Read(digest, key, self.encoder.prepare(picture))
             except ImageError as error:
                 # A new one, whose traceback does not keep the file's bytes.
                 return _Read(digest, error=ImageError(error.path, error.reason))
 
-        def finish(positions: list[int], digests: list[bytes], encoding: Future) -> None:
+        def finish(positions: list[int], keys: list[bytes], encoding: Future) -> None:
             embeddings = as_matrix(encoding.result(), len(positions), self.encoder)
             self._put(positions, embeddings)
             self.encoded += len(positions)
             if store is not None:
-                store.put(digests, embeddings)
+                store.put(keys, embeddings)
             tick(len(positions))
 
         rest = np.flatnonzero(~self.present).tolist()
@@ -268,7 +292,7 @@ class EmbeddingJob:
                 if last is not None:
                     finish(*last)
                 positions = [position for position, _ in batch]
-                last = positions, [result.digest for _, result in batch], encoding
+                last = positions, [result.key for _, result in batch], encoding
             if last is not None:
                 finish(*last)
 

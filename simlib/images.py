@@ -13,8 +13,8 @@ import os
 import stat
 import struct
 import unicodedata
-from collections.abc import Iterator
-from typing import IO
+from collections.abc import Callable, Iterator
+from typing import IO, TypeAlias
 
 import numpy as np
 from PIL import Image, ImageFile
@@ -41,6 +41,12 @@ MAX_FILE_BYTES = 2**29
 MAX_SCANS = 64
 """The most scans of a progressive JPEG (about 10 is usual): each costs a pass over the picture."""
 
+ResizesTo: TypeAlias = Callable[[tuple[int, int]], tuple[int, int] | None]
+"""From the width and height of a picture to those that its reader resizes it to; None for as is."""
+
+_SCALES = (8, 4, 2)
+"""libjpeg decodes at 1/8, 1/4 and 1/2 by a smaller inverse DCT; Pillow's ``draft`` asks for it."""
+
 _UPRIGHT = {  # the EXIF orientation → what turns the stored pixels upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -51,6 +57,7 @@ _UPRIGHT = {  # the EXIF orientation → what turns the stored pixels upright
     8: Image.Transpose.ROTATE_90,
 }
 _EXIF_ORIENTATION = 0x0112
+_JPEG = b"\xff\xd8\xff"
 _TIFF_BITS_PER_SAMPLE = 258
 _TIFF_COMPRESSION = 259
 _TIFF_PHOTOMETRIC = 262
@@ -90,7 +97,11 @@ class _Refused(Exception):
     """The reason why a file is not opened; ``load_image`` adds the file's name."""
 
 
-def load_image(path: str | os.PathLike[str], max_pixels_side: int = MAX_SIDE) -> Image.Image:
+def load_image(
+    path: str | os.PathLike[str],
+    max_pixels_side: int = MAX_SIDE,
+    resizes_to: ResizesTo | None = None,
+) -> Image.Image:
     """Open a picture as upright RGB, fully decoded, its file closed again.
 
     The content decides the format, not the suffix: JPEG, PNG, GIF, WebP, BMP, TIFF, AVIF, PPM, and
@@ -108,7 +119,12 @@ def load_image(path: str | os.PathLike[str], max_pixels_side: int = MAX_SIDE) ->
         The picture.
     max_pixels_side : int
         A picture whose longer side exceeds this many pixels is made smaller, keeping its shape; a
-        large JPEG is then decoded at a fraction of its size, which is many times faster.
+        much larger JPEG is then decoded at a fraction of its size, which is many times faster.
+    resizes_to : callable, optional
+        From the width and height of the upright picture to those that the caller resizes it to,
+        such as ``encoder.resizes_to``. A JPEG is then decoded at the smallest of 1/8, 1/4 and 1/2
+        of its size that has at least twice these pixels, in width and in height; where none has,
+        and in any other format, the picture is the same as without.
 
     Returns
     -------
@@ -143,7 +159,21 @@ def load_image(path: str | os.PathLike[str], max_pixels_side: int = MAX_SIDE) ->
     """
     max_pixels_side = require_count("max_pixels_side", max_pixels_side)
     with _named_errors(path) as name, _open_regular_file(name) as file:
-        return _decode(file, max_pixels_side)
+        return _decode(file, max_pixels_side, resizes_to)
+
+
+def with_shorter_side(size: tuple[int, int], side: int) -> tuple[int, int]:
+    """Return width and height of a picture whose shorter side is resized to ``side`` pixels.
+
+    Rounded down, as torchvision's ``Resize`` does.
+
+    Examples
+    --------
+    >>> with_shorter_side((4000, 3000), 256)
+    (341, 256)
+    """
+    width, height = (length * side // min(size) for length in size)
+    return width, height
 
 
 def read_image_file(path: str | os.PathLike[str]) -> bytes:
@@ -167,8 +197,15 @@ def read_image_file(path: str | os.PathLike[str]) -> bytes:
         return file.read()
 
 
-def decode_image(data: bytes, path: str | os.PathLike[str]) -> Image.Image:
+def decode_image(
+    data: bytes,
+    path: str | os.PathLike[str],
+    max_pixels_side: int = MAX_SIDE,
+    resizes_to: ResizesTo | None = None,
+) -> Image.Image:
     """Return the picture, upright RGB, in the bytes of a file; ``path`` names it in errors.
+
+    The other parameters are those of `load_image`.
 
     Raises
     ------
@@ -185,7 +222,37 @@ def decode_image(data: bytes, path: str | os.PathLike[str]) -> Image.Image:
     ('RGB', (6, 4))
     """
     with _named_errors(path):
-        return _decode(io.BytesIO(data), MAX_SIDE)
+        return _decode(io.BytesIO(data), max_pixels_side, resizes_to)
+
+
+def scale_of(data: bytes, resizes_to: ResizesTo) -> int:
+    """Return whether ``decode_image`` would give another picture with ``resizes_to`` than without.
+
+    Only the header is read.
+
+    Returns
+    -------
+    int
+        2, 4 or 8 for a JPEG that would be decoded at that fraction of its size; 1 for the same
+        picture.
+
+    Examples
+    --------
+    >>> import io
+    >>> file = io.BytesIO()
+    >>> Image.new("L", (4000, 3000)).save(file, "JPEG")
+    >>> scale_of(file.getvalue(), lambda size: (341, 256)), scale_of(b"text", lambda size: None)
+    (4, 1)
+    """
+    if not data.startswith(_JPEG):
+        return 1
+    file = io.BytesIO(data)
+    try:
+        picture = JpegImageFile(file)
+        scale = _scale(picture, file, MAX_SIDE, resizes_to)
+        return scale if scale != _scale(picture, file, MAX_SIDE) else 1
+    except Exception:  # whatever is wrong with it, decode_image says so
+        return 1
 
 
 @contextlib.contextmanager
@@ -223,7 +290,7 @@ def _open_regular_file(name: str) -> IO[bytes]:
     return open(name, "rb", opener=lambda name, flags: os.open(name, flags | wait_for_nobody))
 
 
-def _decode(file: IO[bytes], max_side: int) -> Image.Image:
+def _decode(file: IO[bytes], max_side: int, resizes_to: ResizesTo | None = None) -> Image.Image:
     head = file.read(128)
     file.seek(0)
     plugin, claimed_size = _identify(head, file)
@@ -248,10 +315,9 @@ def _decode(file: IO[bytes], max_side: int) -> Image.Image:
         _check_tiff_kind(picture)
     if isinstance(picture, JpegImageFile):
         _check_scans(picture, file)
-        if max(picture.size) > max_side:
-            scale = max_side / max(picture.size)
-            width, height = picture.size
-            picture.draft(None, (max(1, int(width * scale)), max(1, int(height * scale))))
+        scale = _scale(picture, file, max_side, resizes_to)
+        if scale > 1:  # the largest of 8, 4 and 2 that leaves at least the size that is asked for
+            picture.draft(None, (picture.width // scale, picture.height // scale))
     picture.load()
     orientation = _orientation(picture)  # after load(): some formats store it behind the pixels
     rgb = _to_rgb(picture, head)
@@ -267,7 +333,7 @@ def _identify(
     head: bytes, file: IO[bytes]
 ) -> tuple[type[ImageFile.ImageFile], tuple[int, int] | None]:
     """The plugin for a file by its first bytes, and its size where Pillow would check it late."""
-    if head.startswith(b"\xff\xd8\xff"):
+    if head.startswith(_JPEG):
         return JpegImageFile, None
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
         return PngImageFile, None
@@ -369,6 +435,50 @@ def _check_scans(picture: JpegImageFile, file: IO[bytes]) -> None:
         raise _Refused(
             f"it is a progressive JPEG of {scans:,} scans, and at most {MAX_SCANS} are decoded"
         )
+
+
+def _scale(
+    picture: JpegImageFile, file: IO[bytes], max_side: int, resizes_to: ResizesTo | None = None
+) -> int:
+    """The fraction of its size, 1/1, 1/2, 1/4 or 1/8, at which a JPEG suffices."""
+    width, height = picture.size
+    enough = []  # width and height
+    if max(picture.size) > max_side:
+        shrunk = max_side / max(picture.size)
+        if max_side < MAX_SIDE:  # it is for the eye, which sees a coarse last step
+            shrunk *= 2
+        enough.append((max(1, int(width * shrunk)), max(1, int(height * shrunk))))
+    if resizes_to is not None:
+        turned = _orientation(picture) in (5, 6, 7, 8)  # stored on its side
+        read = resizes_to((height, width) if turned else (width, height))
+        if read is not None:
+            enough.append((2 * read[turned], 2 * read[not turned]))
+    scales = [
+        scale for w, h in enough for scale in _SCALES if scale * w <= width and scale * h <= height
+    ]
+    return 1 if not scales or _is_lossless(file) else max(scales)
+
+
+def _is_lossless(file: IO[bytes]) -> bool:
+    """Whether a JPEG that Pillow has opened stores pixels and no DCT, so that it has one size."""
+    position = file.tell()
+    try:
+        file.seek(2)
+        while len(marker := file.read(2)) == 2:
+            while marker[1] == 0xFF:  # filled up
+                marker = marker[1:] + file.read(1)
+            if marker[0] != 0xFF or marker[1] == 0xDA:
+                return False
+            if marker[1] in (0xC3, 0xC7, 0xCB, 0xCF):
+                return True
+            if 0xD0 <= marker[1] <= 0xD9 or marker[1] == 1:  # no segment follows
+                continue
+            file.seek(int.from_bytes(file.read(2), "big") - 2, os.SEEK_CUR)
+        return False
+    except (IndexError, OSError, ValueError):
+        return False
+    finally:
+        file.seek(position)
 
 
 def _check_rows(picture: TiffImageFile) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -20,24 +21,37 @@ from simlib.columns import (
 )
 from simlib.encoders import load_encoder
 from simlib.encoders.base import Encoder
-from simlib.images import ImageError, load_image
+from simlib.figures import (
+    axes_given,
+    finish,
+    panels_of,
+    require_empty_figure,
+    require_savable,
+    tighten,
+)
+from simlib.images import ImageError, decode_image, load_image
+from simlib.progress import PATIENCE, progress_bar
 from simlib.query import FrameGallery, Query, encode_query
 from simlib.search import nearest
+from simlib.synonyms import synonyms
+from simlib.where import Where
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from tqdm import tqdm
+
+    from simlib.figures import AnyFigure
 
 __all__ = ["plot_comparison", "plot_grid", "plot_map", "plot_similar", "text_image_search"]
-
-DPI = 80
-"""Dots per inch of a figure: enough to recognise the products, and a notebook stays small."""
 
 MOST_DRAWN = 50
 """So many neighbours are drawn at most: a row of thousands takes minutes, and nobody can see it."""
 
 PLAIN: dict[str, Any] = {"parse_math": False, "usetex": False}
 """For all text: what users wrote is never markup, and a ``$`` in it is a dollar."""
+
+MOST_NAMED = 20
+"""So many pictures are named in an alt text, which somebody has to listen to."""
 
 MOST_SHOWN = 200
 """So many characters of a text are drawn at most."""
@@ -54,25 +68,42 @@ _PALETTE = [f"C{number}" for number in range(10)] + [
 ]  # fmt: skip
 
 
+@synonyms(image_df="df", query="query_index", k="k_neighbors")
 def plot_similar(
     df: pd.DataFrame,
     embedding_col: str,
-    query_index: Query,
+    query_index: Query | None = None,
     k_neighbors: int = 5,
+    encoder: Encoder | None = None,
+    *,
+    text: str | None = None,
+    weight: float = 0.5,
+    minus: str | None = None,
+    minus_weight: float = 0.5,
+    where: Where | None = None,
+    columns: str | Sequence[str] = (),
+    figure: AnyFigure | None = None,
+    save: Path | None = None,
 ) -> pd.DataFrame:
     """Draw a picture and its most similar neighbours, in order.
 
     Parameters
     ----------
     df : pandas.DataFrame
-        With ``img_path`` and the embedding column.
+        With ``img_path`` and the embedding column. Also as ``image_df=``.
     embedding_col : str
         The embeddings to compare.
     query_index : label
         The label, in the frame's index, of the picture to search with; or whatever else
-        :func:`simlib.nearest` takes as a query.
+        :func:`simlib.nearest` takes as a query, such as the path of a photo. Also as ``query=``.
     k_neighbors : int
-        How many neighbours to find; the first ``MOST_DRAWN`` of them are drawn.
+        How many neighbours to find; the first ``MOST_DRAWN`` of them are drawn. Also as ``k=``.
+    encoder, text, weight, minus, minus_weight, where, columns
+        As :func:`simlib.nearest` takes them.
+    figure : matplotlib.figure.Figure or SubFigure, optional
+        An empty one to draw into; by default a new one of pyplot's.
+    save : str or path, optional
+        Also saves the figure there, in the format that the name ends with: ``"found.png"``.
 
     Returns
     -------
@@ -82,14 +113,20 @@ def plot_similar(
 
     Raises
     ------
-    KeyError, ValueError
-        As :func:`simlib.nearest` does.
+    KeyError, TypeError, ValueError, simlib.ImageError
+        As :func:`simlib.nearest` does; or if ``figure`` is none or not empty, or ``save`` has no
+        format of matplotlib's.
+    FileNotFoundError
+        If there is no folder to save in.
 
     Notes
     -----
-    The figure is ``matplotlib.pyplot.gcf()`` and stays open, as pyplot's figures do, until it is
+    A new figure is ``matplotlib.pyplot.gcf()`` and stays open, as pyplot's figures do, until it is
     closed; notebooks close it at the end of the cell. In a loop, save or show it and then call
-    ``matplotlib.pyplot.close()`` each time. The same holds for all that simlib draws.
+    ``matplotlib.pyplot.close()`` each time.
+
+    ``figure.get_label()`` is its alt text, which says what is drawn; in saved PNG, SVG and PDF
+    files it is the description. Both notes hold for all that simlib draws.
 
     Examples
     --------
@@ -103,23 +140,60 @@ def plot_similar(
     [1, 2, 3]
     """
     require_column(df, "img_path")
-    neighbours = nearest(df, embedding_col, query_index, k_neighbors)
-    captions = [f"{similarity:.2f}" for similarity in neighbours["cosine_similarity"]]
-    position = FrameGallery(df, embedding_col).position_of(query_index)
+    require_empty_figure(figure)
+    require_savable(save)
+    neighbours = nearest(
+        df, embedding_col, query_index, k_neighbors, encoder, text=text, weight=weight,
+        minus=minus, minus_weight=minus_weight, where=where, columns=columns,
+    )  # fmt: skip
+    position = None
+    if query_index is not None:
+        position = FrameGallery(df, embedding_col).position_of(query_index)
+    picture: Path | Image.Image | None = None
+    name = "a vector" if query_index is not None else ""
     if position is not None:
         picture = df["img_path"].iloc[position]
-    else:
-        picture = query_index if isinstance(query_index, (str, os.PathLike, Image.Image)) else None
-    draw_neighbours(picture, neighbours["img_path"], captions, title=embedding_col)
+        name = f"the picture {_names_of(df.iloc[[position]])[0]}"
+    elif isinstance(query_index, (bytes, bytearray, memoryview)):
+        picture, name = decode_image(bytes(query_index), "the query"), "a picture"
+    elif isinstance(query_index, (str, os.PathLike)):
+        picture = query_index
+        name = f"the picture {_shown(os.path.basename(os.fspath(query_index)))}"
+    elif isinstance(query_index, Image.Image):
+        picture, name = query_index, "a picture"
+    words = _words_shown(text, minus)
+    draw_neighbours(
+        picture,
+        neighbours,
+        title=f"{embedding_col} · {words}" if words else embedding_col,
+        alt_text=f"{' and '.join(filter(None, [name, words]))}, and what is most similar by "
+        f"{_shown(embedding_col)}",
+        names=_names_of(df, neighbours),
+        figure=figure,
+        save=save,
+    )
     return neighbours
 
 
+def _words_shown(text: str | None, minus: str | None) -> str:
+    words = [] if text is None else [f"“{text}”"]
+    return " ".join(words if minus is None else [*words, f"without “{minus}”"])
+
+
+@synonyms(text="text_query", image_df="df", embedding_col="img_emb_col", encoder="model")
 def text_image_search(
     text_query: str,
     df: pd.DataFrame,
     img_emb_col: str,
     k: int = 5,
     model: object | None = None,
+    *,
+    minus: str | None = None,
+    minus_weight: float = 0.5,
+    where: Where | None = None,
+    columns: str | Sequence[str] = (),
+    figure: AnyFigure | None = None,
+    save: Path | None = None,
 ) -> pd.DataFrame:
     """Draw the pictures that fit a text best, in order.
 
@@ -127,23 +201,33 @@ def text_image_search(
     ----------
     text_query : str
         What to look for, such as ``"a photo of a women's dress"``. It is always read as text, also
-        if it looks like a path or an address.
+        if it looks like a path or an address. Also as ``text=``.
     df : pandas.DataFrame
-        With ``img_path`` and the embedding column.
+        With ``img_path`` and the embedding column. Also as ``image_df=``.
     img_emb_col : str
-        Embeddings of an image-text network, such as ``"clip_img_embedding"``.
+        Embeddings of an image-text network, such as ``"clip_img_embedding"``. Also as
+        ``embedding_col=``.
     k : int
         How many pictures to find; the first ``MOST_DRAWN`` of them are drawn.
     model : Encoder or SentenceTransformer, optional
         The network that made the column. By default the one that did so in this session; or
         ``simlib.load_encoder("clip")``, if the frame or the file that it was loaded from notes that
-        this one made the column.
+        this one made the column. Also as ``encoder=``.
+    minus : str, optional
+        What is not wanted, as in ``text_image_search("a bag", …, minus="red")``.
+    minus_weight : float
+        Its share, from 0 (nothing is taken away) to 1; the text has the rest. See
+        :func:`simlib.encode_query`.
+    where, columns
+        As :func:`simlib.nearest` takes them.
+    figure, save
+        As :func:`plot_similar` takes them.
 
     Returns
     -------
     pandas.DataFrame
-        ``rank``, ``index``, ``cosine_similarity`` and ``img_path``, as :func:`simlib.nearest`
-        gives them.
+        ``rank``, ``index``, ``cosine_similarity``, ``img_path`` and ``columns``, as
+        :func:`simlib.nearest` gives them; no rows where ``where`` lets none pass.
 
     Raises
     ------
@@ -153,7 +237,8 @@ def text_image_search(
         If the model can't encode text.
     ValueError
         If the text is empty, ``k`` is less than 1, it is not known which model made the column, or
-        the model's embeddings have another dimension than the column's.
+        the model's embeddings have another dimension than the column's; or as
+        :func:`plot_similar` raises it, for ``figure`` and ``save``.
 
     Examples
     --------
@@ -168,24 +253,34 @@ def text_image_search(
     'umbrella'
     """
     require_column(df, "img_path")
+    require_empty_figure(figure)
+    require_savable(save)
     embeddings = Embeddings.of(df, img_emb_col)
     if model is None:
         model = encoder_of(embeddings) or _load_its_encoder(df, img_emb_col)
-    vector = encode_query(model, text_query)
+    vector = encode_query(model, text_query, minus=minus, minus_weight=minus_weight)
     if len(vector) != embeddings.dim:
         raise ValueError(
             f"The model {type(model).__name__} gives {len(vector)} values, but the embeddings in "
             f"{img_emb_col!r} have {embeddings.dim}: another model made them. Pass that one as "
             "model=, or embed the pictures with this one."
         )
-    found = nearest(df, img_emb_col, vector, k)
-    if found.empty:
+    found = nearest(df, img_emb_col, vector, k, where=where, columns=columns)
+    if found.empty and where is None:
         raise ValueError(
             f"None of the embeddings in {img_emb_col!r} can be compared: each is zero or not "
             "finite."
         )
-    captions = [f"{similarity:.2f}" for similarity in found["cosine_similarity"]]
-    draw_neighbours(None, found["img_path"], captions, title=f"“{text_query}”")
+    words = _words_shown(text_query, minus)
+    draw_neighbours(
+        None,
+        found,
+        title=words,
+        alt_text=f"What fits {words} best by {_shown(img_emb_col)}",
+        names=_names_of(df, found),
+        figure=figure,
+        save=save,
+    )
     return found
 
 
@@ -204,7 +299,8 @@ def _load_its_encoder(df: pd.DataFrame, img_emb_col: str) -> Encoder:
     if made_by["name"] == "clip":
         from simlib.networks.clip_compact import RECIPE
 
-        if made_by["recipe"].removesuffix(" bfloat16") == RECIPE:
+        recipe = made_by["recipe"].removesuffix(" bfloat16").removesuffix(" float16")
+        if recipe == RECIPE:
             return load_encoder("clip")
     raise ValueError(
         f"The embeddings in {img_emb_col!r} were made by the encoder {made_by['name']!r} with "
@@ -215,67 +311,95 @@ def _load_its_encoder(df: pd.DataFrame, img_emb_col: str) -> Encoder:
 
 def draw_neighbours(
     query: Path | Image.Image | None,
-    img_paths: Iterable[Path],
-    captions: Iterable[str],
-    title: str = "",
-) -> Figure:
-    """Draw a query (a path, a picture, or None for none) in a frame, and its neighbours."""
-    img_paths, captions = list(img_paths), list(captions)
-    if len(img_paths) > MOST_DRAWN:
-        title = f"{title} (the first {MOST_DRAWN} of {len(img_paths):,})".strip()
-    pictures = [*([] if query is None else [query]), *img_paths[:MOST_DRAWN]]
-    captions = [*([] if query is None else ["query"]), *captions[:MOST_DRAWN]]
-    with _new_figure(len(pictures), len(pictures), (1.5 * len(pictures), 1.9)) as (figure, axes):
-        for axis, picture, caption in zip(axes, pictures, captions, strict=True):
+    neighbours: pd.DataFrame,
+    title: str,
+    alt_text: str,
+    names: Sequence[str],
+    figure: AnyFigure | None = None,
+    save: Path | None = None,
+) -> None:
+    """Draw a query (a path, a picture, or None for none) in a frame, and its neighbours.
+
+    ``alt_text`` is the beginning of it; the neighbours follow, with their names and similarities.
+    """
+    number = len(neighbours)
+    if number > MOST_DRAWN:
+        title = f"{title} (the first {MOST_DRAWN} of {number:,})".strip()
+    first = neighbours.head(MOST_DRAWN)
+    similarities = [f"{similarity:.2f}" for similarity in first["cosine_similarity"]]
+    pictures = [*([] if query is None else [query]), *first["img_path"]]
+    captions = [*([] if query is None else ["query"]), *similarities]
+    panels = max(2, len(pictures)) if number == 0 else len(pictures)
+    with panels_of(panels, panels, (1.5 * panels, 1.9), figure) as (drawn, axes):
+        for axis, picture, caption in zip(axes, pictures, captions, strict=False):
             _draw(axis, picture, caption)
         if query is not None:
             for spine in axes[0].spines.values():
                 spine.set(visible=True, color="tab:orange", linewidth=2.5)
-        figure.suptitle(_shown(title), fontsize=10, **PLAIN)
-        figure.tight_layout(pad=0.4)
-    return figure
+        if number == 0:
+            for axis in axes[len(pictures) :]:
+                axis.set_axis_off()
+            axes[-1].text(0.5, 0.5, "nothing found", ha="center", va="center", fontsize=9)
+        drawn.suptitle(_shown(title), fontsize=10, **PLAIN)
+        tighten(drawn, pad=0.4)
+        listed = [
+            f"{name} {similarity}" for name, similarity in zip(names, similarities, strict=False)
+        ]
+        found = f"with cosine similarities: {_enumerated(listed, number)}"
+        alt_text = f"{alt_text}, {found if listed else 'but nothing was found'}."
+        finish(drawn, alt_text[:1].upper() + alt_text[1:], save)
 
 
-@contextmanager
-def _new_figure(
-    panels: int, columns: int, size: tuple[float, float], **options
-) -> Iterator[tuple[Figure, list[Axes]]]:
-    """Open a figure with some panels, row by row; where drawing fails, it does not stay open."""
-    import matplotlib.pyplot as plt
+def _names_of(df: pd.DataFrame, found: pd.DataFrame | None = None) -> list[str]:
+    """Return what the first pictures are called in an alt text: by their title, else their file.
 
-    rows = -(-panels // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=size, dpi=DPI, squeeze=False, **options)
-    try:
-        for axis in axes.flat[panels:]:
-            axis.remove()
-        yield figure, list(axes.flat[:panels])
-    except BaseException:
-        plt.close(figure)
-        raise
+    ``found`` are rows of ``df`` as :func:`simlib.nearest` returns them; by default all are meant.
+    """
+    titles: list[object] = []
+    if list(df.columns).count("title") == 1 and (found is None or df.index.is_unique):
+        some = df.head(MOST_NAMED) if found is None else df.loc[found["index"].head(MOST_NAMED)]
+        titles = some["title"].tolist()
+    paths = (df if found is None else found)["img_path"].head(MOST_NAMED).tolist()
+    return [
+        _shown(title if isinstance(title, str) and title.strip() else os.path.basename(str(path)))
+        for title, path in zip_longest(titles, paths)
+    ]
 
 
+def _enumerated(names: Sequence[str], number: int) -> str:
+    more = number - min(len(names), MOST_NAMED)
+    return "; ".join([*names[:MOST_NAMED], *([f"and {more:,} more"] if more else [])])
+
+
+@synonyms(image_df="df")
 def plot_grid(
     df: pd.DataFrame,
     columns: int = 8,
     captions: str | Iterable[str] | None = None,
     size: float = 1.2,
-) -> Figure:
+    *,
+    figure: AnyFigure | None = None,
+    save: Path | None = None,
+) -> AnyFigure:
     """Draw all pictures of a frame in a grid, row by row.
 
     Parameters
     ----------
     df : pandas.DataFrame
-        With ``img_path``. Pass few rows, such as ``image_df.sample(24, random_state=0)``.
+        With ``img_path``. Pass few rows, such as ``image_df.sample(24, random_state=0)``. Also as
+        ``image_df=``.
     columns : int
         Pictures side by side.
     captions : str or iterable of str, optional
         The name of a column whose values stand above the pictures, or the captions themselves.
     size : float
-        Width and height of a cell, in inches.
+        Width and height of a cell, in inches; in a new figure only.
+    figure, save
+        As :func:`plot_similar` takes them.
 
     Returns
     -------
-    matplotlib.figure.Figure
+    matplotlib.figure.Figure or SubFigure
 
     Raises
     ------
@@ -283,7 +407,7 @@ def plot_grid(
         If the frame has no column ``img_path``, or none of the captions' name.
     ValueError
         If the frame is empty, ``columns`` is less than 1, or there are more or fewer captions than
-        pictures.
+        pictures; or as :func:`plot_similar` raises it, for ``figure`` and ``save``.
 
     Examples
     --------
@@ -299,6 +423,7 @@ def plot_grid(
         raise ValueError(
             f"A grid of {columns} columns can't show {len(df)} pictures; both must be at least 1."
         )
+    require_savable(save)
     if isinstance(captions, str):
         require_column(df, captions)
         captions = ["" if pd.isna(value) else str(value) for value in df[captions]]
@@ -308,14 +433,26 @@ def plot_grid(
     columns = min(columns, len(df))
     rows = -(-len(df) // columns)
     inches = size * columns, (size + 0.15) * rows
-    with _new_figure(len(df), columns, inches) as (figure, axes):
+    with panels_of(len(df), columns, inches, figure) as (drawn, axes):
         for axis, path, caption in zip(axes, df["img_path"], captions, strict=True):
             _draw(axis, path, caption)
-        figure.tight_layout(pad=0.3)
-    return figure
+        tighten(drawn, pad=0.3)
+        shown = [
+            f"{name} ({_shown(caption)})" if caption and _shown(caption) != name else name
+            for name, caption in zip(_names_of(df), captions, strict=False)
+        ]
+        many = f"{len(df):,} pictures, {columns} in a row" if len(df) > 1 else "One picture"
+        finish(drawn, f"{many}: {_enumerated(shown, len(df))}.", save)
+    return drawn
 
 
-def plot_comparison(comparison: pd.DataFrame, columns: int = 3) -> Figure:
+def plot_comparison(
+    comparison: pd.DataFrame,
+    columns: int = 3,
+    *,
+    figure: AnyFigure | None = None,
+    save: Path | None = None,
+) -> AnyFigure:
     """Draw what :func:`simlib.compare` measured: a panel for each measure, a row each encoder.
 
     Parameters
@@ -324,16 +461,19 @@ def plot_comparison(comparison: pd.DataFrame, columns: int = 3) -> Figure:
         As :func:`simlib.compare` returns it.
     columns : int
         Panels side by side.
+    figure, save
+        As :func:`plot_similar` takes them.
 
     Returns
     -------
-    matplotlib.figure.Figure
+    matplotlib.figure.Figure or SubFigure
         Dots are means, lines their 95% intervals, and a dotted line is what chance would reach.
 
     Raises
     ------
     ValueError
-        If there is no measure to draw.
+        If there is no measure to draw; or as :func:`plot_similar` raises it, for ``figure`` and
+        ``save``.
 
     Examples
     --------
@@ -351,12 +491,14 @@ def plot_comparison(comparison: pd.DataFrame, columns: int = 3) -> Figure:
         measures = [name for name in comparison.columns.unique(0) if name != "cost"]
     if not measures:
         raise ValueError("There is no measure to draw; give what simlib.compare returned.")
+    require_savable(save)
     columns = min(columns, len(measures))
     rows = -(-len(measures) // columns)
     inches = 3 * columns, (0.7 + 0.28 * len(comparison)) * rows
     places = range(len(comparison))
     names = [_shown(name) for name in comparison.index]
-    with _new_figure(len(measures), columns, inches, sharey=True) as (figure, axes):
+    said = []
+    with panels_of(len(measures), columns, inches, figure, sharey=True) as (drawn, axes):
         for axis, measure in zip(axes, measures, strict=True):
             mean, low, high = (comparison[measure][part] for part in ("mean", "low", "high"))
             for place, colour in zip(places, _PALETTE, strict=False):
@@ -369,8 +511,15 @@ def plot_comparison(comparison: pd.DataFrame, columns: int = 3) -> Figure:
             axis.set_yticks(places, names, fontsize=9, **PLAIN)
             axis.tick_params(labelsize=8)
             axis.grid(axis="x", alpha=0.3)
-        figure.tight_layout(pad=0.5)
-    return figure
+            values = [
+                f"{name} {mean.iloc[place]:.2f} ({low.iloc[place]:.2f} to {high.iloc[place]:.2f})"
+                for place, name in enumerate(names)
+                if not np.isnan(mean.iloc[place])
+            ]
+            said.append(f"{_shown(measure)}: {', '.join(values)}.")
+        tighten(drawn, pad=0.5)
+        finish(drawn, f"Means with 95% intervals. {' '.join(said)}", save)
+    return drawn
 
 
 def plot_map(
@@ -381,6 +530,10 @@ def plot_map(
     thumbnails: int = 0,
     most: int = 2_000,
     seed: int = 0,
+    progress: bool = True,
+    *,
+    ax: Axes | Sequence[Axes] | None = None,
+    save: Path | None = None,
 ) -> pd.DataFrame:
     """Draw the catalogue in two dimensions: what is similar lies close together.
 
@@ -407,6 +560,13 @@ def plot_map(
         Of a larger catalogue so many pictures are drawn at random.
     seed : int
         The same seed gives the same map on the same computer.
+    progress : bool
+        Whether to show a bar of the steps where a map takes long.
+    ax : matplotlib.axes.Axes or a sequence of them, optional
+        To draw into, one for each of the columns; by default those of a new figure of pyplot's.
+        The alt text is then their label, not the figure's.
+    save : str or path, optional
+        As :func:`plot_similar` takes it; the whole figure is saved.
 
     Returns
     -------
@@ -421,7 +581,8 @@ def plot_map(
     KeyError
         If a column is missing.
     ValueError
-        If ``method`` is unknown, or fewer than 5 pictures have an embedding in all the columns.
+        If ``method`` is unknown, fewer than 5 pictures have an embedding in all the columns, or
+        there are more or fewer axes than columns.
     ImportError
         If ``method="umap"`` and umap-learn is not installed.
 
@@ -443,6 +604,8 @@ def plot_map(
     if label_col is not None:
         require_column(image_df, label_col)
     cols = [embedding_cols] if isinstance(embedding_cols, str) else list(embedding_cols)
+    require_savable(save)
+    given = None if ax is None else axes_given(ax, len(cols))
     usable = np.ones(len(image_df), dtype=bool)
     for column in cols:
         embeddings = Embeddings.of(image_df, column)
@@ -457,11 +620,19 @@ def plot_map(
         shown = shown.iloc[np.sort(chosen)]
 
     coordinates, trust = {}, {}
-    with _new_figure(len(cols), len(cols), (3.6 * len(cols), 3.8)) as (figure, axes):
+    # A step may take long, and no bar appears within one: where it will, the bar is there at once.
+    at_once = method != "pca" and len(shown) >= 500
+    options = {"delay": 0 if at_once else PATIENCE, "miniters": 0, "mininterval": 0}
+    with (
+        progress_bar("map", " steps", 3 * len(cols), progress, **options) as bar,
+        panels_of(len(cols), len(cols), (3.6 * len(cols), 3.8))
+        if given is None
+        else nullcontext((None, given)) as (drawn, axes),
+    ):
         for axis, column in zip(axes, cols, strict=True):
             rows = embedding_matrix(shown, column)
             rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)  # (n, dim)
-            points, trust[column] = _map(rows, method, seed)
+            points, trust[column] = _map(rows, method, seed, bar)
             coordinates[column, "x"], coordinates[column, "y"] = points.T
             plain = "0.9" if thumbnails else "0.6"
             _draw_points(axis, points, None if label_col is None else shown[label_col], plain)
@@ -469,23 +640,42 @@ def plot_map(
                 _draw_thumbnails(axis, points, shown["img_path"].tolist(), thumbnails)
             axis.set_title(_shown(column), fontsize=9, **PLAIN)
             axis.set(xticks=[], yticks=[])
-        figure.tight_layout(pad=0.5)
+        if drawn is not None:
+            tighten(drawn, pad=0.5)
+        maps = f"{len(cols)} maps" if len(cols) > 1 else "A map"
+        coloured = "" if label_col is None else f", coloured by {_shown(label_col)}"
+        finish(
+            drawn or axes,
+            f"{maps} of {len(shown):,} pictures ({_METHOD_NAMES[method]}) by "
+            f"{', '.join(map(_shown, cols))}{coloured}: what is similar lies close together.",
+            save,
+        )
     result = pd.DataFrame(coordinates, index=shown.index)
     result.attrs["trustworthiness"] = trust
     return result
 
 
-def _map(rows: np.ndarray, method: str, seed: int) -> tuple[np.ndarray, float]:
-    """Return points in the plane, float64 ``(n, 2)`` in [0, 1], and how far to trust them."""
+def _map(rows: np.ndarray, method: str, seed: int, bar: tqdm) -> tuple[np.ndarray, float]:
+    """Return points in the plane, float64 ``(n, 2)`` in [0, 1], and how far to trust them.
+
+    Takes three steps of the bar.
+    """
     from sklearn.decomposition import PCA
     from sklearn.manifold import trustworthiness
 
     components = min(50, len(rows) - 1, rows.shape[1])
+    bar.set_description("map: principal components", refresh=False)
+    bar.update(0)
     reduced = PCA(components, random_state=seed).fit_transform(rows)  # (n, 50)
+    bar.set_description(f"map: {method}", refresh=False)
+    bar.update()
     points = np.zeros((len(rows), 2))
     found = _MAPS[method](reduced, seed)
     points[:, : found.shape[1]] = found
+    bar.set_description("map: trustworthiness", refresh=False)
+    bar.update()
     trust = trustworthiness(rows, points, n_neighbors=min(5, (len(rows) - 1) // 2))
+    bar.update()
     points -= points.min(axis=0)
     return points / np.maximum(points.max(axis=0), 1e-12), float(trust)
 
@@ -519,6 +709,7 @@ def _umap(reduced: np.ndarray, seed: int) -> np.ndarray:
 
 
 _MAPS = {"pca": _pca, "tsne": _tsne, "umap": _umap}
+_METHOD_NAMES = {"pca": "principal components", "tsne": "t-SNE", "umap": "UMAP"}
 
 
 def _draw_points(
@@ -573,7 +764,8 @@ def _draw_thumbnails(axis: Axes, points: np.ndarray, img_paths: list[str], about
 def _draw(axis: Axes, picture: Path | Image.Image, caption: str) -> None:
     """Draw a picture or the one at a path; one that can't be read is a cross on grey."""
     if isinstance(picture, Image.Image):
-        image = picture.convert("RGB")
+        image = picture.convert("RGB")  # a copy of the same size where it is RGB already
+        image.thumbnail((THUMBNAIL, THUMBNAIL), reducing_gap=2.0)
     else:
         try:
             image = load_image(picture, max_pixels_side=THUMBNAIL)

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import isqrt
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from simlib.arguments import require_count
-from simlib.columns import CHUNK_BYTES, Embeddings, forget_pages, paths_at
+from simlib.arguments import require_count, short_repr
+from simlib.columns import CHUNK_BYTES, Embeddings, paths_at, require_column
 from simlib.encoders.base import Encoder
-from simlib.query import FrameGallery, Query, read_query
+from simlib.query import FrameGallery, Query, read_queries, read_query
+from simlib.where import Where, rows_passing
 
 __all__ = ["nearest", "nearest_many"]
 
 FLOAT32_ERROR = 1e-4
 """More than a cosine of float32 embeddings is ever off when it is computed in float32."""
 
+MOST_CANDIDATES = 2**20
+"""So many pairs of a query and a picture are compared in float64 at a time, for one query more."""
+
 ONE_CORE_BYTES = 32 * 2**20
 """Up to this size a matrix is multiplied with one query on one core: a few milliseconds."""
+
+FEW = 0.2
+"""Where a smaller share of the rows may be found, only these are gathered and compared.
+
+Gathering rows of 512 values takes five times as long as to compare them where they lie.
+"""
 
 
 def nearest(
@@ -30,6 +42,10 @@ def nearest(
     *,
     text: str | None = None,
     weight: float = 0.5,
+    minus: str | None = None,
+    minus_weight: float = 0.5,
+    where: Where | None = None,
+    columns: str | Sequence[str] = (),
 ) -> pd.DataFrame:
     """Return the ``k`` pictures most similar to a query, the most similar first.
 
@@ -58,26 +74,41 @@ def nearest(
         They need a column of an encoder that reads text, such as ``"clip"``.
     weight : float
         The share of the words where both are given, from 0 to 1.
+    minus : str, optional
+        Words for what is not wanted, taken away from the query and the text
+        (:func:`simlib.encode_query`): ``text="a bag", minus="red"``.
+    minus_weight : float
+        The share of ``minus``, from 0 to 1.
+    where : str or mask, optional
+        Which rows may be found; the query's own may be another. A condition on the frame's columns
+        in the language of ``DataFrame.query``, ``"colour == 'red' and price < 30"``; or a boolean
+        for each row, a Series being aligned by its labels. A condition may compare, calculate with
+        ``+ - * / // %``, and call what reads a column, such as ``title.str.contains('bag')`` or
+        ``price.between(10, 20)``; neither ``@name`` nor anything else can be reached from it.
+    columns : str or sequence of str
+        Further columns of the frame to carry along into the result.
 
     Returns
     -------
     pandas.DataFrame
-        ``rank`` (1, 2, …), ``index`` (the neighbour's label), ``cosine_similarity`` (float64) and
-        ``img_path``, sorted. A query by label never returns its own row; any other query may
-        return an identical picture. Equal similarities come in the frame's order.
+        ``rank`` (1, 2, …), ``index`` (the neighbour's label), ``cosine_similarity`` (float64),
+        ``img_path`` and ``columns``, sorted. A query by label never returns its own row; any other
+        query may return an identical picture. Equal similarities come in the frame's order. It has
+        no rows where ``where`` lets none pass.
         ``.attrs["left_out"]`` counts the rows that can't be ranked: those without an embedding,
-        and those whose embedding is zero or not finite.
+        and those whose embedding is zero or not finite; with ``where``, among those that pass.
 
     Raises
     ------
     KeyError
         If the frame has no such column.
     TypeError
-        If there is a text, and the encoder can't read it.
+        If there is a text, and the encoder can't read it; or ``where`` is no mask of booleans.
     ValueError
         If ``k`` is less than 1, if the label is ambiguous or its row has no usable embedding, if
         the query's dimension is not the column's, or if it is not known which encoder made the
-        column and the query needs it.
+        column and the query needs it; if ``where`` can't be read or has another length, a weight is
+        out of its range, or one of ``columns`` is called as a column of the result is.
     simlib.ImageError
         If the query is a path or bytes that can't be opened as a picture.
 
@@ -91,17 +122,19 @@ def nearest(
        rank index  cosine_similarity img_path
     0     1     c                0.6    c.jpg
     1     2     b                0.0    b.jpg
+    >>> nearest(frame, "own", "a", where="img_path != 'c.jpg'")["index"].tolist()
+    ['b']
     """
     require_count("k", k)
+    columns = _carried(image_df, columns)
     gallery = FrameGallery(image_df, embedding_col)
-    vector, own_place = read_query(gallery, query, text, encoder, weight)
-    embeddings = gallery.embeddings
-    approximate = _float32_similarities(embeddings, vector)
-    if own_place is not None:
-        approximate[own_place] = -np.inf
-    places, similarities = _k_largest(embeddings, approximate, vector, k)
+    among = _Among.of(image_df, gallery.embeddings, where)
+    vector, own = read_query(gallery, query, text, encoder, weight, minus, minus_weight)
+    approximate = _float32_similarities(among.embeddings, vector)
+    among.hide(approximate[:, None], np.array([-1 if own is None else own]))
+    places, similarities = _k_largest(among.embeddings, approximate, vector, k)
     ranks = np.arange(1, len(places) + 1)
-    return _neighbours(image_df, embeddings, {"rank": ranks}, places, similarities)
+    return _neighbours(image_df, among, {"rank": ranks}, places, similarities, columns)
 
 
 def nearest_many(
@@ -110,6 +143,9 @@ def nearest_many(
     queries: Iterable[Query] | None = None,
     k: int = 5,
     encoder: Encoder | None = None,
+    *,
+    where: Where | None = None,
+    columns: str | Sequence[str] = (),
 ) -> pd.DataFrame:
     """Return what :func:`nearest` returns for each of many queries, many times as fast.
 
@@ -117,8 +153,8 @@ def nearest_many(
 
     Parameters
     ----------
-    image_df, embedding_col, k, encoder
-        As :func:`nearest` takes them.
+    image_df, embedding_col, k, encoder, where, columns
+        As :func:`nearest` takes them. ``where`` says what may be found, not what is asked for.
     queries : iterable, optional
         Labels, paths, pictures or embeddings; also a matrix ``(q, dim)``. By default every row of
         the frame whose embedding can be compared; none of them finds itself.
@@ -131,7 +167,7 @@ def nearest_many(
 
     Raises
     ------
-    KeyError, ValueError, simlib.ImageError
+    KeyError, TypeError, ValueError, simlib.ImageError
         As :func:`nearest` does.
 
     Examples
@@ -148,48 +184,93 @@ def nearest_many(
     2     c     1     b
     """
     require_count("k", k)
+    columns = _carried(image_df, columns, "query")
     gallery = FrameGallery(image_df, embedding_col)
     embeddings = gallery.embeddings
+    among = _Among.of(image_df, embeddings, where)
     names: pd.Index
-    own_places: list[int | None]
     if queries is None:
-        own_places = [*np.flatnonzero(embeddings.have_direction())]
+        own = np.flatnonzero(embeddings.have_direction())
         of_queries = embeddings.some(embeddings.have_direction())
         names = image_df.index[of_queries.positions]
     else:
-        asked = [read_query(gallery, query, encoder=encoder) for query in queries]
-        own_places = [own for _, own in asked]
-        vectors = np.array([vector for vector, _ in asked], dtype=np.float32)
-        vectors = vectors.reshape(len(asked), embeddings.dim)
-        of_queries = Embeddings(vectors, None, np.arange(len(asked)))
-        names = pd.RangeIndex(len(asked))
-    found = []
-    for rows, similarities in similarity_blocks(of_queries, embeddings):
-        vectors = of_queries.take(rows)
-        for row, vector, approximate in zip(rows, vectors, similarities, strict=True):
-            own_place = own_places[row]
-            if own_place is not None:
-                approximate[own_place] = -np.inf
-            found.append(_k_largest(embeddings, approximate, vector, k))
-    numbers = np.array([len(places) for places, _ in found], dtype=np.int64)
-    before = {
-        "query": names.repeat(numbers),
-        "rank": np.concatenate([np.arange(1, number + 1) for number in [0, *numbers]]),
-    }
-    places = np.concatenate([places for places, _ in found] or [np.empty(0, dtype=np.int64)])
-    similarities = np.concatenate([values for _, values in found] or [np.empty(0)])
-    return _neighbours(image_df, embeddings, before, places, similarities)
+        vectors, own = read_queries(gallery, queries, encoder)
+        of_queries = Embeddings(vectors, None, np.arange(len(vectors)))
+        names = pd.RangeIndex(len(vectors))
+    found = _Found.joined(list(_k_largest_of_many(of_queries, among, own, k)))
+    before = {"query": names[found.queries], "rank": pd.Index(found.ranks)}
+    return _neighbours(image_df, among, before, found.places, found.similarities, columns)
+
+
+class _Among:
+    """The embeddings among which to search: all of a column, or those that ``where`` lets pass.
+
+    Attributes
+    ----------
+    embeddings : Embeddings
+        What is compared: all of them, or where only ``FEW`` pass, those alone.
+    left_out : int
+        How many rows pass and can't be ranked.
+    """
+
+    def __init__(self, embeddings: Embeddings, left_out: int) -> None:
+        self.embeddings, self.left_out = embeddings, left_out
+        self._hidden: np.ndarray | None = None  # places that are compared and must not be found
+        self._place_of: np.ndarray | None = None  # among all → among these, -1 if not there
+
+    @classmethod
+    def of(cls, image_df: pd.DataFrame, embeddings: Embeddings, where: Where | None) -> _Among:
+        rankable = embeddings.have_direction()
+        if where is None:
+            return cls(embeddings, len(image_df) - int(rankable.sum()))
+        rows = rows_passing(image_df, where)  # of the frame
+        passing = rows[embeddings.positions]  # of the embeddings
+        left_out = int(rows.sum() - (passing & rankable).sum())
+        if passing.mean() >= FEW:
+            among = cls(embeddings, left_out)
+            among._hidden = np.flatnonzero(~passing)
+        else:
+            among = cls(embeddings.some(passing), left_out)
+            among._place_of = np.where(passing, np.cumsum(passing) - 1, -1)
+        return among
+
+    def hide(self, similarities: np.ndarray, own: np.ndarray) -> None:
+        """Set the similarities ``(n, q)`` to minus infinity of all that must not be found.
+
+        ``own`` is the place, among all embeddings of the column, that each query must not find,
+        int64 ``(q,)``, or -1.
+        """
+        if self._hidden is not None:
+            similarities[self._hidden] = -np.inf
+        if self._place_of is not None:
+            own = np.where(own >= 0, self._place_of[own], -1)
+        (queries,) = np.nonzero(own >= 0)
+        similarities[own[queries], queries] = -np.inf
+
+
+def _carried(image_df: pd.DataFrame, columns: str | Sequence[str], *before: str) -> list[str]:
+    """Return the names of the columns to carry along, or raise an error that names a wrong one."""
+    names = [columns] if isinstance(columns, str) else list(dict.fromkeys(columns))
+    for name in names:
+        require_column(image_df, name)
+        if name in ("rank", "index", "cosine_similarity", *before):
+            raise ValueError(
+                f"columns={short_repr(names)} would overwrite the {name!r} of the results. Rename "
+                f"the frame's column: image_df.rename(columns={{{name!r}: 'other'}})."
+            )
+    return [name for name in names if name != "img_path"]
 
 
 def _neighbours(
     image_df: pd.DataFrame,
-    embeddings: Embeddings,
+    among: _Among,
     before: Mapping[str, np.ndarray | pd.Index],
     places: np.ndarray,
     similarities: np.ndarray,
+    columns: Iterable[str],
 ) -> pd.DataFrame:
-    """Return the frame of neighbours, the columns ``before`` in front."""
-    positions = embeddings.positions[places]
+    """Return the frame of neighbours, the columns ``before`` in front and ``columns`` behind."""
+    positions = among.embeddings.positions[places]
     neighbours = pd.DataFrame(
         {
             **before,
@@ -198,7 +279,9 @@ def _neighbours(
             "img_path": paths_at(image_df, positions),
         }
     )
-    neighbours.attrs["left_out"] = len(image_df) - int(embeddings.have_direction().sum())
+    for column in columns:
+        neighbours[column] = image_df[column].array[positions]
+    neighbours.attrs["left_out"] = among.left_out
     return neighbours
 
 
@@ -280,7 +363,7 @@ def similarity_blocks(
     """
     rankable = gallery.have_direction()  # (n,)
     safe_norms = np.where(rankable, gallery.norms(), 1).astype(np.float32)
-    most = max(1, CHUNK_BYTES // (4 * len(gallery)))
+    most = max(1, CHUNK_BYTES // (4 * max(1, len(gallery))))
     for part, block in queries.chunks():
         for start in range(0, len(block), most):
             rows = np.arange(part.start + start, min(part.start + start + most, part.stop))
@@ -320,10 +403,8 @@ def _float32_similarities(embeddings: Embeddings, vector: np.ndarray) -> np.ndar
     """Return the similarities ``(n,)`` to within FLOAT32_ERROR, -inf where there is none."""
     direction = (vector / np.linalg.norm(vector.astype(np.float64))).astype(np.float32)  # (dim,)
     similarities = np.full(len(embeddings), -np.inf)
-    rankable = embeddings.have_direction()
-    for part, chunk in embeddings.chunks():
-        # Divided by the lengths here, and not kept divided: the matrix need not be there twice.
-        lengths, some = embeddings.norms()[part], rankable[part]
+    # Divided by the lengths here, and not kept divided: the matrix need not be there twice.
+    for part, chunk, lengths, some in embeddings.measured_chunks():
         # np.vecdot stays on one core. Waking the others pays only for large matrices, and where
         # they are busy with something else, waiting for them takes many times as long as the work.
         product = np.vecdot if chunk.nbytes <= ONE_CORE_BYTES else np.matmul
@@ -341,7 +422,8 @@ def _k_largest(
     """
     places = _may_be_largest(approximate, k)
     places = places[approximate[places] > -np.inf]
-    similarities = _exact_similarities(embeddings, places, vector)
+    direction = vector / np.linalg.norm(vector.astype(np.float64))  # (dim,)
+    similarities = _exact_similarities(embeddings, places, direction)
     order = np.argsort(-similarities, kind="stable")[:k]
     return places[order], similarities[order]
 
@@ -355,15 +437,118 @@ def _may_be_largest(approximate: np.ndarray, k: int) -> np.ndarray:
 
 
 def _exact_similarities(
-    embeddings: Embeddings, places: np.ndarray, vector: np.ndarray
+    embeddings: Embeddings,
+    places: np.ndarray,
+    directions: np.ndarray,
+    of: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Return the similarities at some places, in float64: equal embeddings get equal ones."""
-    direction = vector / np.linalg.norm(vector.astype(np.float64))  # (dim,)
+    """Return the similarities at some places, in float64: equal embeddings get equal ones.
+
+    ``directions`` is one float64 ``(dim,)`` for all places; or many, ``(q, dim)``, and ``of`` says
+    which one each place is compared with.
+    """
     similarities = np.empty(len(places))
-    step = max(1, 2**20 // embeddings.dim)  # some MB at a time
+    step = max(1, 2**14 // embeddings.dim)  # few enough to stay in the cache
     for start in range(0, len(places), step):
         part = slice(start, start + step)
         rows = embeddings.take(places[part]).astype(np.float64)  # (step, dim)
-        similarities[part] = np.vecdot(rows, direction) / np.sqrt(np.vecdot(rows, rows))
-    forget_pages(embeddings.matrix)
+        compared = directions if of is None else directions[of[part]]
+        similarities[part] = np.vecdot(rows, compared) / np.sqrt(np.vecdot(rows, rows))
+    embeddings.forget_pages()
     return np.clip(similarities, -1, 1)
+
+
+class _Found(NamedTuple):
+    """Neighbours of many queries, side by side: those of the first query, those of the second, …
+
+    Attributes
+    ----------
+    queries, ranks, places : numpy.ndarray
+        int64 ``(m,)``: which query, the neighbour's rank from 1 on, and its place in the gallery.
+    similarities : numpy.ndarray
+        float64 ``(m,)``.
+    """
+
+    queries: np.ndarray
+    ranks: np.ndarray
+    places: np.ndarray
+    similarities: np.ndarray
+
+    @classmethod
+    def joined(cls, found: list[_Found]) -> _Found:
+        none = np.empty(0, dtype=np.int64)
+        found = [*found, cls(none, none, none, np.empty(0))]
+        return cls(*map(np.concatenate, zip(*found, strict=True)))
+
+
+def _k_largest_of_many(
+    queries: Embeddings, among: _Among, own: np.ndarray, k: int
+) -> Iterator[_Found]:
+    """Yield the ``k`` most similar for some queries at a time, as `_k_largest` does for each.
+
+    ``own`` is the place that each query must not find, int64 ``(q,)``, or -1. Every query has a
+    direction. A block takes about ``CHUNK_BYTES``.
+    """
+    gallery = among.embeddings
+    rankable = gallery.have_direction()  # (n,)
+    lengths = np.where(rankable, gallery.norms(), 1).astype(np.float32)[:, None]
+    most = max(1, CHUNK_BYTES // (4 * max(1, len(gallery))))
+    for part, block in queries.chunks():
+        for start in range(0, len(block), most):
+            directions = block[start : start + most].astype(np.float64)  # (b, dim)
+            directions /= np.sqrt(np.vecdot(directions, directions))[:, None]
+            # Transposed, since BLAS is quicker with the long side first.
+            scores = np.empty((len(gallery), len(directions)), dtype=np.float32)  # (n, b)
+            for rows, chunk in gallery.chunks():
+                np.matmul(chunk, directions.astype(np.float32).T, out=scores[rows])
+            scores /= lengths
+            if not rankable.all():
+                scores[~rankable] = -np.inf
+            first = part.start + start
+            among.hide(scores, own[first : first + len(directions)])
+            for found in _best_of_block(gallery, scores, directions, k):
+                yield found._replace(queries=found.queries + first)
+
+
+def _best_of_block(
+    gallery: Embeddings, scores: np.ndarray, directions: np.ndarray, k: int
+) -> Iterator[_Found]:
+    """Yield the ``k`` most similar for each column of ``scores``, float32 ``(n, b)``."""
+    least = np.maximum(_no_more_than_kth(scores, k) - 2 * FLOAT32_ERROR, np.finfo(np.float32).min)
+    candidates = np.flatnonzero(scores >= least)
+    if len(candidates) > MOST_CANDIDATES and scores.shape[1] > 1:  # then not all of them at once
+        half = scores.shape[1] // 2
+        for some in (slice(half), slice(half, None)):
+            for found in _best_of_block(gallery, scores[:, some], directions[some], k):
+                yield found._replace(queries=found.queries + (some.start or 0))
+        return
+    places, of = np.divmod(candidates, scores.shape[1])
+    similarities = _exact_similarities(gallery, places, directions, of)
+    order = np.lexsort((-similarities, of))  # stable: ties stay in the frame's order
+    of = of[order]
+    ranks = np.arange(1, len(of) + 1) - np.searchsorted(of, of)
+    chosen = order[ranks <= k]
+    yield _Found(of[ranks <= k], ranks[ranks <= k], places[chosen], similarities[chosen])
+
+
+def _no_more_than_kth(scores: np.ndarray, k: int) -> np.ndarray:
+    """Return a value for each column that at least ``k`` of it reach, most often just these.
+
+    That many groups of rows have a largest value this large. To look at the largest of each group
+    is many times as quick as to partition all values.
+
+    Examples
+    --------
+    >>> scores = np.arange(288, dtype=np.float32).reshape(96, 3)
+    >>> (scores >= _no_more_than_kth(scores, k=2)).sum(axis=0)
+    array([2, 2, 2])
+    """
+    rows, columns = scores.shape
+    groups = max(8 * k, isqrt(rows))
+    if k >= rows:
+        return np.full(columns, -np.inf, dtype=np.float32)
+    if 2 * groups <= rows:
+        # Each group is every so many-th row, since neighbours in a frame are often alike.
+        size = rows // groups
+        scores = scores[: size * groups].reshape(size, groups, columns).max(axis=0)
+    return np.partition(scores, len(scores) - k, axis=0)[len(scores) - k]

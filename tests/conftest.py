@@ -1,5 +1,6 @@
 """Fixtures for all tests: a few drawn pictures, an empty cache for each test, the real photos."""
 
+import io
 import os
 from pathlib import Path
 
@@ -38,6 +39,22 @@ def simlib_home(tmp_path_factory, monkeypatch):
 def image_df(tmp_path):
     """Twelve different pictures."""
     return pd.DataFrame({"img_path": draw_pictures(tmp_path / "pictures", 12)})
+
+
+@pytest.fixture(scope="session")
+def phone_photo():
+    """A JPEG of 4000 × 3000 as a phone takes it: 4:2:0, quality 90, with the sensor's grain."""
+    random = np.random.default_rng(0)
+    scene = Image.fromarray(random.integers(0, 256, (9, 12, 3), dtype=np.uint8))
+    pixels = np.asarray(scene.resize((4000, 3000), Image.Resampling.BICUBIC)).astype(np.int16)
+    pixels[:2048, :2048] += (
+        random.integers(-9, 10, (512, 512, 1), dtype=np.int16).repeat(4, 0).repeat(4, 1)
+    )
+    file = io.BytesIO()
+    Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(
+        file, "JPEG", quality=90, subsampling="4:2:0"
+    )
+    return file.getvalue()
 
 
 @pytest.fixture(scope="session")

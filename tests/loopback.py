@@ -4,7 +4,6 @@ import base64
 import hashlib
 import json
 import threading
-import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -23,7 +22,8 @@ class Server:
         self.break_off_at = 0  # so many bytes into a longer answer the connection is cut …
         self.breaks = 0  # … so many times
         self.status = 200
-        self.silent_for = 0.0  # seconds
+        self.silent_for = 0.0  # seconds, before each answer
+        self.closing = threading.Event()  # ends any silence
         self.etags = True
         self.ranges = True
         self.token = None  # what "Authorization" has to hold, if anything
@@ -35,7 +35,7 @@ class Server:
                 path = self.path.partition("?")[0]
                 self.rfile.read(int(self.headers["Content-Length"] or 0))
                 outer.asked.append((path, self.headers["Range"]))
-                time.sleep(outer.silent_for)
+                outer.closing.wait(outer.silent_for)
                 if outer.status != 200:
                     return self.refuse(outer.status)
                 if outer.token and outer.token not in (self.headers["Authorization"] or ""):
@@ -95,6 +95,7 @@ class Server:
         threading.Thread(target=self.http.serve_forever, args=(0.01,), daemon=True).start()
 
     def close(self):
+        self.closing.set()
         self.http.shutdown()
         self.http.server_close()
 

@@ -196,7 +196,7 @@ def test_without_a_network_it_takes_less_than_five_seconds(tmp_path, monkeypatch
 
 def test_a_server_that_goes_silent_is_given_up(server, tmp_path, monkeypatch):
     monkeypatch.setattr(http, "SILENCE_SECONDS", 0.2)
-    server.files["/a.bin"], server.silent_for = b"content", 1
+    server.files["/a.bin"], server.silent_for = b"content", 1200
     started = time.perf_counter()
     with pytest.raises(ConnectionError, match="timed out"):
         fetch(server, tmp_path / "a.bin")
@@ -487,7 +487,7 @@ def test_kaggle_out_of_reach_is_a_sentence_soon(kaggle_server, monkeypatch, way)
         kaggle_server.close()
     else:
         monkeypatch.setattr(http, "SILENCE_SECONDS", 0.2)
-        kaggle_server.silent_for = 1
+        kaggle_server.silent_for = 1200
     started = time.perf_counter()
     with pytest.raises(ConnectionError, match="Kaggle.*(no conn|timed out).*'sample'\\) works"):
         simlib.load_catalogue("digikala")

@@ -9,7 +9,7 @@ from PIL import Image, ImageEnhance
 
 import simlib
 from simlib import search
-from simlib.measuring.duplicates import find_duplicates
+from simlib.measuring.duplicates import Duplicates, find_duplicates
 
 
 def with_copy(image_df, change, suffix="jpg"):
@@ -135,3 +135,41 @@ def test_without_paths_embeddings_are_compared_all_the_same():
     assert found["index"].tolist() == [0, 2] and found["img_path"].isna().all()
     with pytest.raises(KeyError, match="no column 'img_path'; it has: own. .*rename"):
         simlib.find_duplicates(frame)
+
+
+def test_of_each_group_the_first_stays_with_all_its_columns(product_df):
+    frame = product_df.iloc[[5, 0, 3, 5, 9, 0, 5]].set_axis(list("ddgabee"))  # labels repeat
+    frame = frame.assign(price=range(7))
+    found = find_duplicates(frame)
+    first = found.keep_first()
+    pd.testing.assert_frame_equal(first, frame.iloc[[0, 1, 2, 4]])
+    assert type(first) is pd.DataFrame
+    assert all(open(path, "rb").read(1) for path in product_df["img_path"])  # no file is gone
+    again = find_duplicates(first)
+    assert again.empty
+    pd.testing.assert_frame_equal(again.keep_first(), first)
+
+
+def test_of_a_chain_only_its_first_stays_and_what_can_not_be_compared_too():
+    degrees = np.deg2rad([90, 0, 5, 10, 15, 60, 90])
+    frame = pd.DataFrame({"img_path": list("abcdefg")})
+    frame["own"] = list(np.stack([np.cos(degrees), np.sin(degrees)], axis=1))
+    frame.at[5, "own"] = None
+    found = find_duplicates(frame, "own", threshold=np.cos(np.deg2rad(6)))
+    assert found["index"].tolist() == [0, 6, 1, 2, 3, 4]
+    assert found.keep_first()["img_path"].tolist() == ["a", "b", "f"]
+
+
+def test_the_table_is_a_frame_that_can_be_filtered_and_kept(product_df, tmp_path):
+    frame = product_df.iloc[[0, 1, 0]].reset_index(drop=True)
+    found = find_duplicates(frame)
+    expected = found.keep_first()
+    assert type(found[found["cosine_similarity"] > 0.5]) is pd.DataFrame
+    pd.testing.assert_frame_equal(pd.DataFrame(found), found, check_frame_type=False)
+    found.to_pickle(tmp_path / "found.pickle")
+    pd.testing.assert_frame_equal(pd.read_pickle(tmp_path / "found.pickle").keep_first(), expected)
+    frame.loc[:, "img_path"] = "another"  # changing the frame later does not change the answer
+    del frame["img_path"]
+    assert found.keep_first().index.tolist() == [0, 1]
+    with pytest.raises(ValueError, match="does not know which frame.*Search it again"):
+        Duplicates(found).keep_first()

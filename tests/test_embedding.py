@@ -128,47 +128,46 @@ def test_bars_can_be_switched_off_in_notebooks_too(image_df, monkeypatch):
 # Quick, and with few files
 
 
-class Slow(AverageColours):
-    """Notes when it prepares and when it encodes; both take a while."""
+class Patient(AverageColours):
+    """Ends no batch but the last before a picture of the next has been prepared."""
 
     def __init__(self):
-        super().__init__("slow")
-        self.prepared, self.encodings = [], []
+        super().__init__("patient")
+        self.prepared, self.changed = 0, threading.Condition()
 
     def prepare(self, image):
-        start = time.perf_counter()
-        time.sleep(0.01)
-        self.prepared.append((start, time.perf_counter()))
+        with self.changed:
+            self.prepared += 1
+            self.changed.notify_all()
         return super().prepare(image)
 
     def encode_prepared(self, batch):
-        start = time.perf_counter()
-        time.sleep(0.03)
-        self.encodings.append((start, time.perf_counter()))
+        needed = min(48, self.encoded + len(batch) + 1)
+        with self.changed:  # read one after the other, they would never come
+            assert self.changed.wait_for(lambda: self.prepared >= needed, timeout=1200)
         return super().encode_prepared(batch)
 
 
 def test_pictures_are_read_while_the_network_works(tmp_path):
-    slow = Slow()
-    embed(pd.DataFrame({"img_path": draw_pictures(tmp_path, 48)}), slow, batch_size=4, workers=2)
-    overlapped = sum(
-        any(begin < end_encoding and end > start_encoding for begin, end in slow.prepared)
-        for start_encoding, end_encoding in slow.encodings
-    )
-    assert len(slow.encodings) == 12
-    assert overlapped >= 6  # one after the other, it would be 0
+    patient = Patient()
+    embed(pd.DataFrame({"img_path": draw_pictures(tmp_path, 48)}), patient, batch_size=4, workers=2)
+    assert patient.encoded == 48
 
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_no_more_files_are_open_than_workers(tmp_path, monkeypatch, workers):
     lock, open_now, most = threading.Lock(), set(), 0
+    all_at_work = threading.Barrier(workers)
 
     def watched_open(*args, **options):
         nonlocal most
         file = open(*args, **options)
         with lock:
             open_now.add(file)
+            is_among_the_first = len(open_now) <= workers
             most = max(most, sum(not other.closed for other in open_now))
+        if is_among_the_first:
+            all_at_work.wait(timeout=1200)  # broken where fewer work at a time
         time.sleep(0.002)
         return file
 
@@ -228,12 +227,13 @@ def test_a_run_that_was_killed_goes_on_where_it_stopped(tmp_path, simlib_home):
         """
 import sys, time, pandas as pd, simlib
 from average_colours import AverageColours
-class Slow(AverageColours):
+class Stuck(AverageColours):
     def encode_prepared(self, batch):
         print("batch", flush=True)
-        time.sleep(0.05)
+        if self.encoded == 14:
+            time.sleep(3600)  # until it is killed
         return super().encode_prepared(batch)
-simlib.embed(pd.DataFrame({"img_path": sys.argv[1:]}), Slow(), batch_size=2, progress=False)
+simlib.embed(pd.DataFrame({"img_path": sys.argv[1:]}), Stuck(), batch_size=2, progress=False)
 """,
         *paths,
     )

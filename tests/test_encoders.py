@@ -336,6 +336,27 @@ def test_the_pipeline_runs_offline_in_a_fresh_process_of_one_thread(
     assert cosines(np.load(saved), expected).min() >= 0.99999
 
 
+def test_encoders_say_to_what_they_resize(towhee_encoder):
+    assert towhee_encoder.resizes_to((4000, 3000)) == (341, 256)
+    assert towhee_encoder.resizes_to((300, 900)) == (256, 768)
+    assert simlib.load_encoder("simclr", device="cpu").resizes_to((4000, 3000)) == (64, 64)
+
+
+def test_a_phone_photo_is_nearly_the_same_as_decoded_in_full_and_the_same_by_every_way(
+    towhee_encoder, some_photos, tmp_path
+):
+    path = str(tmp_path / "phone.jpg")
+    Image.open(some_photos[0]).resize((3000, 4000), Image.Resampling.BICUBIC).save(path, quality=90)
+    (in_full,) = towhee_encoder.encode([simlib.load_image(path)])
+    frame = simlib.embed(pd.DataFrame({"img_path": [path]}), towhee_encoder, progress=False)
+    embedded = frame["towhee_img_embedding"].iloc[0]
+    assert not np.array_equal(embedded, in_full)
+    assert cosines(embedded[None], in_full[None]).min() > 0.98
+    _, by_pipeline = towhee_encoder.pipeline(path).get()
+    assert cosines(embedded[None], by_pipeline[None]).min() >= 0.99999
+    assert simlib.nearest(frame, "towhee_img_embedding", path)["cosine_similarity"][0] > 0.99999
+
+
 # Published weights
 
 
@@ -437,7 +458,7 @@ def test_without_network_published_weights_fail_soon_and_say_what_works(hub, mon
         hub.close()
     elif way == "silent":
         monkeypatch.setattr(hub_module, "ANSWER_SECONDS", 0.2)
-        hub.silent_for = 1
+        hub.silent_for = 1200
     else:
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     start = time.perf_counter()

@@ -154,6 +154,30 @@ def test_a_picture_and_words_are_searched_together(catalogue):
     assert state.query.weight == 1
 
 
+def test_words_are_taken_away_from_words_and_from_a_picture(catalogue):
+    def assert_found(**query):
+        expected = simlib.nearest(catalogue, "colour_names", **query, k=10)
+        found = state.found["colour_names"].neighbours.head(10)
+        assert catalogue.index[found["index"].iloc[0]] == expected["index"].iloc[0]
+        similarities = expected["cosine_similarity"].tolist()
+        assert found["cosine_similarity"].tolist() == pytest.approx(similarities, abs=1e-5)
+
+    state = SearchState(catalogue, COLUMNS)
+    state.choose_words("yellow", minus=" lime ")
+    assert_found(text="yellow", minus="lime")
+    assert state.query.name == "yellow − lime" and "can't be compared" in state.found[COLUMNS[0]][1]
+    state.choose_row(3)  # a yellow shoe
+    state.choose_words("", with_picture=True, minus="lime", minus_weight=0.4)
+    assert state.query.name == "shoe no. 3 − “lime”" and state.query.is_picture
+    assert_found(query=catalogue.index[3], minus="lime", minus_weight=0.4)
+    state.choose_words("blue", with_picture=True, minus="lime")
+    assert state.query.name == "shoe no. 3 + “blue” − “lime”"
+    state.choose_words("lime", minus="lime")
+    assert "nothing is left to search for" in state.found["colour_names"].problem
+    with pytest.raises(ValueError, match="no words"):
+        state.choose_words("", minus="lime")
+
+
 def test_words_are_added_to_the_picture_that_was_chosen_last(catalogue):
     state = SearchState(catalogue, COLUMNS)
     state.choose_upload(as_file("red"), "mine.png")
@@ -305,6 +329,23 @@ def test_this_one_but_blue_is_a_tick_beside_the_words(explorer):
     assert texts(explorer.shelves["colour_names"])[0] == "1.00\nshoe no. 2"  # a blue one
     explorer.together.value = False
     assert explorer.state.query.alone is None and explorer.state.query.words == "blue"
+
+
+def test_a_bag_but_not_red_is_a_field_beside_the_words(explorer):
+    explorer.minus.value = "lime"  # nothing yet to take it from
+    assert explorer.state.query.position == 0
+    explorer.words.value = "yellow"
+    query = explorer.state.query
+    assert (query.words, query.minus, query.position) == ("yellow", "lime", None)
+    assert "yellow − lime" in explorer.status.value
+    explorer.minus.value = ""
+    assert explorer.state.query.minus is None
+    explorer.words.value = " "
+    explorer.state.choose_row(2)
+    explorer.together.value = True
+    explorer.minus.value = "<b> red"
+    assert explorer.state.query.minus == "<b> red" and explorer.state.query.position == 2
+    assert "<th>without</th><td>“&lt;b&gt; red”" in explorer._query.value
 
 
 def test_the_slider_shows_as_many_neighbours_in_order_with_their_similarity(explorer):

@@ -28,6 +28,9 @@ CALLS = {  # what comes of it is a frame that has the odd path, or a figure
     "nearest_many": lambda frame, odd, _: simlib.nearest_many(frame, COLUMN, k=5),
     "find_duplicates": lambda frame, odd, _: simlib.find_duplicates(frame, COLUMN, threshold=0.01),
     "evaluate": lambda frame, odd, _: simlib.evaluate(frame, COLUMN, "title", k=2),
+    "report": lambda frame, odd, folder: simlib.report(
+        frame, COLUMN, folder / "report.html", "title", progress=False
+    ),
     "plot_similar": lambda frame, odd, _: simlib.plot_similar(frame, COLUMN, 0, 5),
     "plot_similar, its own row": lambda frame, odd, _: simlib.plot_similar(frame, COLUMN, 2, 5),
     "plot_grid": lambda frame, odd, _: simlib.plot_grid(frame, captions="title"),

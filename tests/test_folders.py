@@ -377,8 +377,9 @@ def test_killed_at_a_random_moment_nothing_is_lost(tmp_path):
     root = fill(tmp_path, files)
     before, everything = tree(root), contents(root)
     chance = random.Random(0)
-    interrupted = 0
-    for _ in range(15):
+    rounds = interrupted = 0
+    while rounds < 15 or interrupted < 6:  # more where this process seldom gets its turn in time
+        rounds += 1
         for work in (move_to_root_folder, undo_move_to_root_folder):
             child = os.fork()
             if child == 0:
@@ -388,7 +389,6 @@ def test_killed_at_a_random_moment_nothing_is_lost(tmp_path):
             os.kill(child, signal.SIGKILL)
             interrupted += os.WIFSIGNALED(os.waitpid(child, 0)[1])
             assert set(contents(root)) == set(everything)
-    assert interrupted > 5
     move_to_root_folder(root, root)
     assert contents(root) == everything and len(list(root.iterdir())) == 301
     undo_move_to_root_folder(root)

@@ -616,6 +616,70 @@ def test_heic_opens_where_its_package_is_installed(tmp_path):
     assert np.abs(seen - photo(64, 96)).mean() < 6
 
 
+def heic(*pictures, **options):
+    """The bytes of a HEIC, as pillow-heif writes it."""
+    pillow_heif = pytest.importorskip("pillow_heif", reason="pillow-heif is not installed")
+    file, heif = io.BytesIO(), pillow_heif.HeifFile()
+    for picture in pictures:
+        heif.add_from_pillow(picture)
+    heif.save(file, **{"quality": 95} | options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_turned_heic_stands_upright(orientation):
+    upright = np.array([[RED] * 48 + [WHITE] * 48] * 64, dtype=np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = Image.fromarray(np.ascontiguousarray(STORED[orientation](upright)))
+    seen = np.asarray(decode_image(heic(stored, exif=exif.tobytes()), "turned.heic")).astype(int)
+    assert seen.shape == upright.shape
+    assert np.abs(seen - upright).mean() < 4
+
+
+def test_heic_with_alpha_is_laid_on_white_and_ten_bits_become_eight():
+    pillow_heif = pytest.importorskip("pillow_heif", reason="pillow-heif is not installed")
+    half_red = heic(Image.new("RGBA", (64, 48), (255, 0, 0, 128)), quality=-1)
+    grey = heic(Image.new("L", (64, 48), 100))
+    file = io.BytesIO()
+    deep = np.full((48, 64, 3), (65535, 0, 25700), dtype="<u2")
+    pillow_heif.from_bytes("RGB;16", (64, 48), deep.tobytes()).save(file, quality=-1)
+    assert pillow_heif.open_heif(file, convert_hdr_to_8bit=False).info["bit_depth"] > 8
+    expected = {half_red: PINK, grey: (100, 100, 100), file.getvalue(): (255, 0, 100)}
+    for content, colour in expected.items():
+        seen = decode_image(content, "phone.heic").getpixel((9, 9))
+        assert np.abs(np.subtract(seen, colour)).max() <= 3
+
+
+def test_of_many_pictures_in_a_heic_the_primary_one_is_taken():
+    two = [Image.new("RGB", (64, 64), "red"), Image.new("RGB", (64, 32), "blue")]
+    for primary, size in enumerate([(64, 64), (64, 32)]):
+        assert decode_image(heic(*two, primary_index=primary), "burst.heic").size == size
+
+
+def test_a_heic_cut_short_is_named_and_a_bomb_refused_undecoded(monkeypatch):
+    content = heic(Image.fromarray(photo(64, 96)))
+    for tenth in range(1, 10):
+        with pytest.raises(ImageError, match="not that of a picture|cut short or damaged"):
+            decode_image(content[: len(content) * tenth // 10], "cut.heic")
+    import pillow_heif
+
+    at = content.index(b"ispe") + 8
+    monkeypatch.setattr(pillow_heif.HeifImageFile, "load", lambda *_: pytest.fail("decoded"))
+    for sides in ((30_000, 30_000), (10_000, 9_000)):
+        with pytest.raises(ImageError, match=TOO_LARGE):
+            decode_image(resized(content, at, ">2I", *sides), "bomb.heic")
+
+
+def test_a_folder_of_heic_and_avif_is_embedded_like_any_other(tmp_path):
+    (tmp_path / "phone.HEIC").write_bytes(heic(Image.fromarray(photo(64, 96))))
+    (tmp_path / "phone.heif").write_bytes(heic(Image.fromarray(photo(96, 64))))
+    (tmp_path / "web.avif").write_bytes(WHOLE["AVIF"])
+    image_df = simlib.load_catalogue(tmp_path)
+    assert len(image_df) == 3
+    assert "error" not in simlib.embed(image_df, AverageColours(), progress=False)
+
+
 @contextmanager
 def at_most(seconds):
     """Fail instead of hanging."""

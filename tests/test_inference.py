@@ -187,11 +187,21 @@ def test_bfloat16_is_there_on_request_and_close(build, pictures, expected, backe
     assert backend == "openvino" or not np.array_equal(network(pictures), expected)
 
 
+def test_what_a_gpu_computes_in_float16_is_close(build, pictures, expected):
+    """As far as a CPU can tell, on which it is refused since it is slow there."""
+    network = inference._TorchNetwork(build(), "cpu", "float16")
+    found = network(pictures)
+    assert found.dtype == np.float32 and not np.array_equal(found, expected)
+    np.testing.assert_allclose(found, expected, atol=0.01)
+
+
 def test_a_wrong_wish_is_answered_with_the_choice(build):
     with pytest.raises(ValueError, match="precision='half' is unknown.*'float32', 'bfloat16'"):
         load(build, precision="half")
     with pytest.raises(ValueError, match="backend='tensorrt' is unknown.*'openvino' or 'torch'"):
         load(build, backend="tensorrt")
+    with pytest.raises(ValueError, match="'float16' is for GPUs.*take 'bfloat16'"):
+        load(build, precision="float16")
     with pytest.raises(ValueError, match="not on 'cuda'"):
         load(build, backend="openvino", device="cuda")
 

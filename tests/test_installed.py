@@ -46,6 +46,7 @@ assert len(simlib.plot_similar(image_df, "own", query_index=0, k_neighbors=5)) =
 assert len(simlib.evaluate(image_df, "own", label_col="colour", k=(1,)))
 assert len(simlib.plot_map(image_df, "own", label_col="category", method="pca")) == 40
 simlib.find_duplicates(image_df, "own")
+assert simlib.report(image_df, path=tempfile.mkdtemp() + "/report.html").is_file()
 path = tempfile.mkdtemp() + "/own.parquet"
 simlib.save_embeddings(image_df, path)
 assert len(simlib.load_embeddings(path)) == 40
@@ -178,7 +179,7 @@ def run(command: list[str], folder: Path, status: int = 0, **variables: str) -> 
         env=outside | {"MPLBACKEND": "agg"} | variables,
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=1200,
     )
     assert finished.returncode == status, finished.stdout + finished.stderr
     return finished.stdout

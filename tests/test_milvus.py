@@ -123,6 +123,52 @@ def test_a_filter_searches_as_if_only_those_rows_were_there(frame, flat):
     )
 
 
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "colour == 'red' and price < 0.5 and in_stock",
+        "colour in ['red', 'blue'] | not in_stock",
+        "1 < pieces <= 3 and colour != 'red'",
+        "0.5 > price & pieces not in [1, 2]",
+        "~(in_stock == True or price > -1.5e-1) or colour == ['it\\'s {colour}', 'green']",
+    ],
+)
+def test_a_condition_means_in_milvus_what_it_means_in_a_frame(frame, flat, condition):
+    query = frame["own"].iloc[0]
+    assert 0 < len(frame.query(condition)) < len(frame)
+    expected = simlib.nearest(frame, "own", query, k=500, where=condition, columns=["price"])
+    found = flat.search(query, k=500, where=condition, columns="price")
+    assert list(found) == list(expected) and set(found["index"]) == set(expected["index"])
+    similarities = expected["cosine_similarity"].tolist()
+    assert found["cosine_similarity"].tolist() == pytest.approx(similarities, abs=1e-5)
+    both = flat.search(query, 500, "price < {most} or price > 2", {"most": 0.3}, where=condition)
+    assert set(both["index"]) == set(expected["index"][expected["price"] < 0.3])
+
+
+@pytest.mark.parametrize(
+    ("condition", "why"),
+    [
+        ("colour.str.contains('r')", "is more than columns compared with values"),
+        ("price < pieces", "compares something else than a column with values of its kind"),
+        ("colour == 3", "compares something else than a column with values of its kind"),
+        ("pieces == True", "compares something else than a column with values of its kind"),
+        ("price + 1 < 2", "compares something else than a column with values of its kind"),
+        ("colour > 'blue'", "asks which of two texts is less"),
+        ("size == 3", "names 'size', which is no column of the index"),
+        ("colour.__class__", "asks for .__class__, which is not allowed here"),
+        ("colour = 'red'", "can't be read"),
+    ],
+)
+def test_a_condition_that_milvus_has_not_is_a_sentence_with_the_way_out(flat, condition, why):
+    with pytest.raises(ValueError, match=f"{why}.*filter=.*The index has: .*colour"):
+        flat.search(np.ones(16), where=condition)
+
+
+def test_a_mask_cannot_be_sent_to_milvus(flat, frame):
+    with pytest.raises(TypeError, match="knows no mask of a frame's rows.*filter="):
+        flat.search(np.ones(16), where=frame["in_stock"])
+
+
 @pytest.mark.parametrize("kind", ["HNSW", "IVF_FLAT", "AUTOINDEX"])
 def test_other_indexes_find_nearly_all_neighbours(kind, frame, uri):
     recall = []
@@ -188,6 +234,15 @@ def test_a_picture_a_path_and_a_text_find_what_they_show(coloured):
     assert both["cosine_similarity"].tolist() == pytest.approx(
         exact["cosine_similarity"].tolist(), abs=1e-5
     )
+
+
+def test_words_are_taken_away_in_milvus_too(coloured):
+    frame, index = coloured
+    for query in ({"text": "yellow"}, {"query": "g h"}):
+        found = index.search(**query, minus="lime", minus_weight=0.45, k=3)
+        options = {**query, "minus": "lime", "minus_weight": 0.45, "k": 3}
+        assert_same(found, simlib.nearest(frame, "colour_names", **options))
+        assert found["index"].iloc[0] == "a'b"  # red
 
 
 def test_labels_that_are_texts_may_hold_anything(coloured):

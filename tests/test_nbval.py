@@ -7,6 +7,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).parents[1]
 SOURCE = "print('precision 0.731 of 12 pictures')"
@@ -71,7 +72,7 @@ def verify(folder: Path, *options: str, **variables: str) -> subprocess.Complete
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_XDIST")}
     environment |= {"PYTHONPATH": str(ROOT)} | variables
     return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=1200
     )
 
 
@@ -102,6 +103,41 @@ def test_all_workers_share_one_new_cache_that_is_removed_at_the_end(tmp_path):
     home, is_there = seen[0].rsplit(" ", 1)
     assert seen[0] == seen[1] and is_there == "True"
     assert home != before and not Path(home).exists()
+
+
+def test_a_kernel_that_dies_fails_its_cell_instead_of_hanging(tmp_path):
+    deadly = "print('last words', flush=True)\nimport os\nos._exit(1)"
+    (tmp_path / "notebooks").mkdir()
+    notebook = nbformat.v4.new_notebook(cells=[cell(deadly, printed("last words")), cell("1", [])])
+    nbformat.write(notebook, tmp_path / "notebooks" / "deadly.ipynb")
+    finished = verify(tmp_path / "notebooks", "-rA")  # nbval by itself would wait 2,000 s
+    assert finished.returncode == 1, finished.stdout
+    assert "The notebook's kernel died in this cell" in finished.stdout
+    assert "2 failed" in finished.stdout
+
+
+def test_caches_of_killed_runs_go_and_those_in_use_stay(tmp_path):
+    folders = [tmp_path / f"simlib-tests-{name}" for name in ("killed", "in-use", "new")]
+    for folder in folders:
+        (folder / "embeddings").mkdir(parents=True)
+        if not folder.name.endswith("new"):
+            os.utime(folder, (0, 0))
+    (tmp_path / "notebooks").mkdir()
+    nbformat.write(
+        nbformat.v4.new_notebook(cells=[cell("pass", [])]), tmp_path / "notebooks" / "a.ipynb"
+    )
+    with FileLock(folders[1] / "in-use.lock"):
+        os.utime(folders[1], (0, 0))
+        finished = verify(tmp_path / "notebooks", TMPDIR=str(tmp_path))
+    assert finished.returncode == 0, finished.stdout
+    assert sorted(tmp_path.glob("simlib-tests-*")) == sorted(folders[1:])
+
+
+def test_notebooks_come_before_the_tests(tmp_path):
+    (tmp_path / "test_a.py").write_text("def test_quick(): pass")
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell("pass", [])]), tmp_path / "z.ipynb")
+    collected = verify(tmp_path, "--collect-only", "-q").stdout.splitlines()
+    assert collected[:2] == ["z.ipynb::Cell 0", "test_a.py::test_quick"]
 
 
 def test_fonts_are_listed_before_a_notebook_could_warn_of_it(tmp_path):

@@ -62,6 +62,9 @@ def test_words_find_pictures_of_an_encoder_with_text(image_df):
         (lambda n: [[1, 2], [3]], "no matrix of numbers"),
         (lambda n: None, "no matrix of numbers|shape"),
         (lambda n: ["a", "b"], "no matrix of numbers"),
+        (lambda n: np.ones((n, 0)), r"shape \(2, 0\)"),
+        (lambda n: [[1, 2], [3, np.nan]], "not finite .* 1 of 2 pictures.* is picture 1"),
+        (lambda n: np.full((n, 2), np.inf), "not finite .* 2 of 2 pictures.* is picture 0"),
     ],
 )
 def test_a_wrong_answer_is_named(answer, said):
@@ -93,7 +96,7 @@ def test_without_a_recipe_nothing_is_cached_and_with_one_it_is(image_df):
         calls.append(len(pictures))
         return mean_colour(pictures)
 
-    for recipe, expected in ((None, 24), ("version 1", 13)):  # 12, and one to check the cache by
+    for recipe, expected in ((None, 24), ("version 1", 16)):  # 12, and four to check the cache by
         calls.clear()
         for _ in range(2):
             encoder = simlib.make_encoder(counted, name="counted", recipe=recipe)
@@ -118,6 +121,24 @@ def test_a_changed_function_with_an_old_recipe_is_noticed(image_df):
         )
 
 
+def test_a_change_that_spares_the_first_picture_is_noticed(image_df):
+    first = np.asarray(simlib.load_image(image_df["img_path"][0]))
+
+    def changed(pictures):
+        return [
+            row if np.array_equal(picture, first) else row + 1
+            for picture, row in zip(pictures, mean_colour(pictures), strict=True)
+        ]
+
+    for function in (mean_colour, changed):
+        encoder = simlib.make_encoder(function, name="partly", recipe="version 1")
+        if function is changed:
+            with pytest.raises(ValueError, match="recipe 'partly version 1'.*other embeddings"):
+                simlib.embed(image_df, encoder, progress=False)
+        else:
+            simlib.embed(image_df, encoder, progress=False)
+
+
 @pytest.mark.parametrize(
     "arguments, error, said",
     [
@@ -126,6 +147,9 @@ def test_a_changed_function_with_an_old_recipe_is_noticed(image_df):
         ((mean_colour, " "), ValueError, "name of an encoder can't be empty"),
         ((mean_colour, 3), TypeError, "name=3 must be a str"),
         ((mean_colour, "x", None, 3), TypeError, "recipe=3 must be a str"),
+        ((mean_colour, "x", None, " "), ValueError, "recipe=' ' is empty"),
+        ((mean_colour, "x", None, None, ""), ValueError, "column='' is empty"),
+        ((mean_colour, "x", None, None, "img_path"), ValueError, "column 'img_path', which has"),
     ],
 )
 def test_wrong_arguments_are_named(arguments, error, said):
@@ -155,3 +179,34 @@ def test_a_subclass_without_what_it_needs_is_named(image_df):
 
     with pytest.raises(ValueError, match=r"shape \(12, 12\).*one row of 5 numbers"):
         simlib.embed(image_df, Wrong(), progress=False)
+
+
+@pytest.mark.parametrize(
+    "attribute, value, error, said",
+    [
+        ("name", 3, TypeError, "has name=3; it must be a str"),
+        ("column", None, TypeError, "has column=None; it must be a str"),
+        ("column", "img_path", ValueError, "would fill the column 'img_path'"),
+        ("column", "error", ValueError, "would fill the column 'error'"),
+        ("recipe", 5, TypeError, "has recipe=5; it must be a str"),
+        ("dim", "12", TypeError, "has dim='12'; it must be the number"),
+        ("dim", 0, TypeError, "has dim=0; it must be the number"),
+        ("prepare", lambda self, image: [1, 2], TypeError, "prepare of .* returned list"),
+        ("prepare", lambda self, image: None, TypeError, "prepare of .* returned NoneType"),
+    ],
+)
+def test_a_subclass_with_what_does_not_fit_is_named(image_df, attribute, value, error, said):
+    class Corners(simlib.Encoder):
+        name, column = "corners", "corners_embedding"
+
+        def prepare(self, image):
+            return np.asarray(image.resize((2, 2)))
+
+        def encode_prepared(self, batch):
+            return batch.reshape(len(batch), -1)
+
+    simlib.embed(image_df.head(1), Corners(), progress=False)
+    setattr(Corners, attribute, value)
+    with pytest.raises(error, match=said):
+        simlib.embed(image_df, Corners(), progress=False)
+    assert "img_path" in image_df

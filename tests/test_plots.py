@@ -1,5 +1,7 @@
 """What a user loses when these fail: seeing the picture that was found, in its place."""
 
+from xml.etree import ElementTree
+
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -336,3 +338,235 @@ def test_a_path_or_a_picture_can_be_the_query_that_is_drawn(embedded):
     vector = embedded["average_colours"].iloc[4]
     simlib.plot_similar(embedded, "average_colours", vector, k_neighbors=2)
     assert len(plt.gcf().axes) == 2  # there is no query to see
+
+
+# The user's figure, the file, and the alt text
+
+
+def phone_photo(path, orientation=6):
+    """A photo as a phone writes it: on its side, with a note how to turn it."""
+    photo = Image.new("RGB", (160, 80), "navy")
+    photo.paste("orange", (0, 0, 20, 80))  # the upper edge, once it is turned
+    note = Image.Exif()
+    note[0x0112] = orientation
+    photo.save(path, "JPEG", exif=note, quality=95)
+    return path
+
+
+def test_a_phone_photo_is_searched_and_drawn_upright_in_one_call(embedded, tmp_path):
+    import matplotlib.pyplot as plt
+
+    path = phone_photo(tmp_path / "photo.jpg")
+    by_path = simlib.plot_similar(embedded, "average_colours", str(path))
+    seen = drawn(plt.gcf().axes[0]).astype(int)
+    assert seen.shape == (160, 80, 3)
+    assert seen[5, 40, 0] > 200 and seen[80, 40, 0] < 50  # orange above, navy below
+    by_bytes = simlib.plot_similar(embedded, "average_colours", path.read_bytes())
+    pd.testing.assert_frame_equal(by_bytes, by_path)
+    np.testing.assert_array_equal(drawn(plt.gcf().axes[0]), seen)
+    large = simlib.load_image(path).resize((800, 1600))
+    assert len(simlib.plot_similar(embedded, "average_colours", large)) == 5
+    assert max(drawn(plt.gcf().axes[0]).shape) == 224 and large.size == (800, 1600)
+
+
+def test_a_heic_photo_is_searched_and_drawn(embedded, tmp_path):
+    import matplotlib.pyplot as plt
+
+    pillow_heif = pytest.importorskip("pillow_heif", reason="pillow-heif is not installed")
+    path = tmp_path / "photo.heic"
+    with Image.open(phone_photo(tmp_path / "photo.jpg")) as photo:
+        bare = Image.frombytes(photo.mode, photo.size, photo.tobytes())
+        note = photo.getexif().tobytes()
+    pillow_heif.from_pillow(bare).save(path, quality=95, exif=note)
+    for query in (path, path.read_bytes()):
+        assert len(simlib.plot_similar(embedded, "average_colours", query, k=2)) == 2
+        seen = drawn(plt.gcf().axes[0]).astype(int)
+        assert seen.shape == (160, 80, 3) and seen[5, 40, 0] > 200 and seen[80, 40, 0] < 50
+
+
+def test_a_plot_takes_what_nearest_takes(embedded):
+    import matplotlib.pyplot as plt
+
+    options = {"where": embedded.index > 5, "columns": ["img_path", "kind"]}
+    kinds = embedded.assign(kind=list("aabbccddeeff"))
+    found = simlib.plot_similar(kinds, "average_colours", 3, k=4, **options)
+    pd.testing.assert_frame_equal(found, simlib.nearest(kinds, "average_colours", 3, 4, **options))
+    assert found["index"].min() > 5 and len(plt.gcf().axes) == 5
+    encoder = AverageColours()
+    lists = embedded.assign(own=embedded["average_colours"].map(list))
+    path = embedded["img_path"].iloc[4]
+    assert simlib.plot_similar(lists, "own", path, encoder=encoder)["index"].iloc[0] == 4
+    with pytest.raises(ValueError, match="nothing to search for"):
+        simlib.plot_similar(embedded, "average_colours")
+
+
+def test_where_nothing_passes_the_figure_says_so(embedded):
+    import matplotlib.pyplot as plt
+
+    assert len(simlib.plot_similar(embedded, "average_colours", 3, where=[False] * 12)) == 0
+    assert "nothing found" in rendered(plt.gcf()) and len(plt.gcf().axes[0].images) == 1
+    assert plt.gcf().get_label().endswith("but nothing was found.")
+    options = {"where": [False] * 12, "model": Reader()}
+    assert len(simlib.text_image_search("a bag", embedded, "average_colours", **options)) == 0
+    assert {"nothing found", "“a bag”"} <= set(rendered(plt.gcf()))
+
+
+ONE_OF_EACH = {
+    "similar": lambda frame, **to: simlib.plot_similar(frame, "average_colours", 0, k=2, **to),
+    "words": lambda frame, **to: simlib.text_image_search(
+        "a bag", frame, "average_colours", k=2, model=Reader(), **to
+    ),
+    "grid": lambda frame, **to: simlib.plot_grid(frame.head(3), captions="colour", **to),
+    "comparison": lambda frame, **to: simlib.plot_comparison(comparison_of_two(), **to),
+}
+
+
+def comparison_of_two():
+    columns = pd.MultiIndex.from_product([["mAP@R by category"], ["mean", "low", "high"]])
+    rows = [[0.5, 0.4, 0.6], [np.nan, np.nan, np.nan]]
+    return pd.DataFrame(rows, index=["pixels", "towhee"], columns=columns)
+
+
+@pytest.fixture
+def titled(embedded):
+    return embedded.assign(title=[f"Bag no. {n}" for n in range(12)], colour="red")
+
+
+@pytest.mark.parametrize("plot", ONE_OF_EACH)
+def test_a_plot_goes_into_the_figure_that_is_given(titled, plot):
+    import matplotlib.pyplot as plt
+
+    figure = plt.figure(figsize=(9, 7), layout="constrained")
+    above, below = figure.subfigures(2, 1)
+    ONE_OF_EACH[plot](titled, figure=below)
+    assert plt.get_fignums() == [figure.number] and figure.get_label() == ""
+    assert below.axes and not above.axes and len(below.get_label()) > 20
+    figure.canvas.draw()
+    assert tuple(figure.get_size_inches()) == (9, 7)
+    with pytest.raises(ValueError, match="drawn in figure= already. Give an empty one"):
+        ONE_OF_EACH[plot](titled, figure=below)
+    with pytest.raises(ValueError, match="drawn in figure= already"):
+        ONE_OF_EACH[plot](titled, figure=figure)
+    with pytest.raises(TypeError, match="is not a figure of matplotlib's"):
+        ONE_OF_EACH[plot](titled, figure=below.axes[0])
+
+
+def test_a_drawing_that_fails_leaves_the_users_figure_empty(embedded, monkeypatch):
+    import matplotlib.pyplot as plt
+
+    from simlib import plots
+
+    figure = plt.figure()
+    monkeypatch.setattr(plots, "_draw", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        simlib.plot_grid(embedded, figure=figure)
+    assert not figure.axes and plt.get_fignums() == [figure.number]
+
+
+def test_a_map_goes_into_the_axes_that_are_given(clusters):
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, 3)
+    expected = simlib.plot_map(clusters, ["own", "noise"], method="pca")
+    figure_of_its_own = plt.gcf()
+    found = simlib.plot_map(clusters, ["own", "noise"], method="pca", ax=axes[1:])
+    pd.testing.assert_frame_equal(found, expected)
+    assert [bool(axis.collections) for axis in axes] == [False, True, True]
+    assert axes[1].get_label() == figure_of_its_own.get_label() != "" == figure.get_label()
+    assert axes[1].get_label() == (
+        "2 maps of 90 pictures (principal components) by own, noise: "
+        "what is similar lies close together."
+    )
+    simlib.plot_map(clusters, "own", method="pca", ax=axes[0])
+    assert axes[0].collections and len(plt.get_fignums()) == 2
+    with pytest.raises(ValueError, match="ax= has 3 axes for 2 panels"):
+        simlib.plot_map(clusters, ["own", "noise"], method="pca", ax=axes)
+    with pytest.raises(TypeError, match="not one of matplotlib's axes"):
+        simlib.plot_map(clusters, "own", method="pca", ax=figure)
+
+
+@pytest.mark.parametrize("plot", ONE_OF_EACH)
+def test_a_figure_is_saved_with_its_alt_text(titled, plot, tmp_path):
+    import matplotlib.pyplot as plt
+
+    titled.loc[1, "title"] = "<Bag> & ü 赤"
+    ONE_OF_EACH[plot](titled, save=str(tmp_path / "found.png"))
+    alt_text = plt.gcf().get_label()
+    assert 20 < len(alt_text) < 1000 and alt_text.endswith(".")
+    with Image.open(tmp_path / "found.png") as saved:
+        assert saved.text["Description"] == alt_text
+        assert saved.size == tuple(plt.gcf().canvas.get_width_height())
+    ONE_OF_EACH[plot](titled, save=tmp_path / "found.SVG")
+    svg = ElementTree.parse(tmp_path / "found.SVG").getroot()
+    assert svg.find("{http://www.w3.org/2000/svg}title").text == plt.gcf().get_label()
+    for name in ("found.pdf", "found.jpg", "found.webp"):
+        ONE_OF_EACH[plot](titled, save=tmp_path / name)
+    assert len(list(tmp_path.glob("found.*"))) == 5
+
+
+def test_the_alt_text_says_what_is_drawn(titled):
+    import matplotlib.pyplot as plt
+
+    found = simlib.plot_similar(titled, "average_colours", 0, k=2)
+    names = [f"Bag no. {index} {x:.2f}" for index, x in zip(
+        found["index"], found["cosine_similarity"], strict=True)]  # fmt: skip
+    assert plt.gcf().get_label() == (
+        "The picture Bag no. 0, and what is most similar by average_colours, with cosine "
+        f"similarities: {names[0]}; {names[1]}."
+    )
+    untitled = titled.drop(columns="title")
+    simlib.plot_grid(untitled, captions="colour")
+    assert "12 pictures, 8 in a row: 000.png (red); 001.png (red)" in plt.gcf().get_label()
+    simlib.plot_grid(pd.concat([titled] * 3))
+    assert plt.gcf().get_label().endswith("Bag no. 7; and 16 more.")
+    simlib.text_image_search(
+        "a bag", titled, "average_colours", k=2, model=Reader(), minus="red", minus_weight=0.4
+    )
+    assert plt.gcf().get_label().startswith("What fits “a bag” without “red” best by average_col")
+    simlib.plot_comparison(comparison_of_two())
+    assert plt.gcf().get_label() == (
+        "Means with 95% intervals. mAP@R by category: pixels 0.50 (0.40 to 0.60)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("save", "error", "why"),
+    [
+        ("found.xyz", ValueError, r"can't be saved as '.xyz'. End the name with one of .*\.png"),
+        ("found", ValueError, "can't be saved as ''"),
+        ("no/such/found.png", FileNotFoundError, "there is no folder .*Make it first"),
+        (7, TypeError, "save=7 is not the path of a file"),
+    ],
+)
+@pytest.mark.parametrize("plot", [*ONE_OF_EACH, "map"])
+def test_a_place_where_nothing_can_be_saved_is_said_before_anything_is_drawn(
+    titled, plot, save, error, why, tmp_path, monkeypatch
+):
+    import matplotlib.pyplot as plt
+
+    monkeypatch.chdir(tmp_path)
+    draw = ONE_OF_EACH.get(plot) or (
+        lambda frame, **to: simlib.plot_map(frame, "average_colours", method="pca", **to)
+    )
+    before = {path.name for path in tmp_path.iterdir()}
+    with pytest.raises(error, match=why):
+        draw(titled, save=save)
+    assert plt.get_fignums() == [] and {path.name for path in tmp_path.iterdir()} == before
+
+
+def test_a_file_that_was_there_survives_a_disk_that_refuses(titled, tmp_path, monkeypatch):
+    import matplotlib.pyplot as plt
+    from matplotlib.figure import Figure
+
+    path = tmp_path / "found.png"
+    path.write_bytes(b"what was there")
+
+    def full(self, file, **_):
+        file.write(b"half of it")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Figure, "savefig", full)
+    with pytest.raises(OSError, match="The figure could not be saved.*before is unchanged"):
+        simlib.plot_grid(titled.head(2), save=path)
+    assert path.read_bytes() == b"what was there" and plt.get_fignums() == []
+    assert not list(tmp_path.glob(".found*"))

@@ -16,7 +16,7 @@ from PIL import Image
 import simlib
 from simlib.encoders.simclr import SimclrEncoder
 
-GENEROUS = 300  # seconds; none of these waits for the clock
+GENEROUS = 1200  # seconds; none of these waits for the clock
 OPTIONS = {
     "pixels": {"size": (4, 4)},
     "towhee": {"device": "cpu"},

@@ -150,6 +150,51 @@ def test_words_are_a_query_alone_and_with_any_other(coloured):
     assert by_label["index"].tolist() == [label for label in expected["index"] if label != "a"]
 
 
+def test_words_are_taken_away_from_any_query(coloured):
+    # The ColourNames of yellow are those of red and green, so yellow less green is red.
+    picture = simlib.load_image(coloured["img_path"].iloc[3])
+    for query in ({"text": "yellow"}, {"query": picture}, {"query": "d"}):
+        found = simlib.nearest(coloured, "colour_names", **query, minus="lime", k=4)
+        assert found["index"].iloc[0] == "a"
+    vector = simlib.encode_query(
+        ColourNames(), "blue", picture, weight=0.4, minus="red", minus_weight=0.3
+    )
+    assert np.isclose(np.linalg.norm(vector), 1)
+    expected = simlib.nearest(coloured, "colour_names", vector, k=4)
+    options = {"text": "blue", "weight": 0.4, "minus": "red", "minus_weight": 0.3}
+    found = simlib.nearest(coloured, "colour_names", picture, k=4, **options)
+    pd.testing.assert_frame_equal(found, expected)
+
+
+def test_the_weight_says_how_much_is_taken_away(coloured):
+    encoder, similarity = ColourNames(), []
+    yellow, lime = (simlib.encode_query(encoder, colour) for colour in ("yellow", "lime"))
+    for weight in (0, 0.25, 0.5, 1):
+        vector = simlib.encode_query(encoder, "yellow", minus="lime", minus_weight=weight)
+        similarity.append(float(vector @ lime))
+    assert similarity == sorted(similarity, reverse=True)
+    assert similarity[0] == pytest.approx(yellow @ lime) and similarity[-1] == pytest.approx(-1)
+
+
+def test_what_cannot_be_taken_away_is_a_sentence(coloured, frame):
+    for ask in (
+        lambda **options: simlib.encode_query(ColourNames(), "red", **options),
+        lambda **options: simlib.nearest(coloured, "colour_names", text="red", **options),
+    ):
+        with pytest.raises(ValueError, match="are the same, so nothing is left"):
+            ask(minus="red")
+        for weight in (-0.1, 1.1, "half", float("nan")):
+            with pytest.raises(ValueError, match="minus_weight=.* must lie between 0"):
+                ask(minus="blue", minus_weight=weight)
+        with pytest.raises(ValueError, match="weight=2 must lie between 0"):
+            ask(weight=2)
+        with pytest.raises(ValueError, match="empty"):
+            ask(minus=" ")
+    assert "nothing to search for" in error_of(frame, None, minus="red")
+    with pytest.raises(ValueError, match="not known which encoder.*text can't be"):
+        simlib.nearest(frame, "own", 0, minus="red")
+
+
 def test_words_need_an_encoder_that_reads_them(frame, image_df):
     with pytest.raises(ValueError, match="not known which encoder.*text can't be.*encoder="):
         simlib.nearest(frame, "own", text="red")

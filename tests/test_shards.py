@@ -22,6 +22,7 @@ from PIL import Image
 import simlib
 from conftest import draw_pictures
 from simlib import embedding, listing
+from simlib.columns import noted_encoders
 from simlib.listing import Hole, Picture, find_pictures, list_pictures
 from simlib.shards import make
 from simlib.shards import run as shards_run
@@ -111,6 +112,8 @@ def test_the_shards_are_one_frame_to_search_and_plain_parquet_to_others(folder, 
     run(folder, out)
     frame = simlib.load_shards(out)
     pd.testing.assert_frame_equal(frame, pd.concat(simlib.iterate_shards(out)))
+    made_by = {"name": "average", "recipe": AverageColours().recipe}
+    assert noted_encoders(frame.attrs) == {"average_colours": made_by}
     query = frame["average_colours"].iloc[30]
     assert simlib.nearest(frame.dropna(subset="average_colours"), "average_colours", query, k=1)[
         "cosine_similarity"

@@ -84,6 +84,16 @@ def test_load_encoder_knows_simclr():
     assert simclr_resnet.COMPACT_SHA256 in encoder.recipe
 
 
+def test_a_network_that_was_converted_before_is_not_built_again(simlib_home, monkeypatch):
+    first = SimclrEncoder(device="cpu")
+    if not first.backend.startswith("openvino"):
+        pytest.skip("torch runs the network itself here")
+    monkeypatch.setattr(simclr_resnet, "build", None)  # can't be called
+    picture = noise_picture(0)
+    again = SimclrEncoder(device="cpu")
+    np.testing.assert_array_equal(again.encode([picture]), first.encode([picture]))
+
+
 def test_changed_compact_weights_are_refused(tmp_path, monkeypatch):
     assert simclr_resnet.COMPACT_PATH.stat().st_size <= 24e6
     changed = bytearray(simclr_resnet.COMPACT_PATH.read_bytes())
@@ -313,11 +323,12 @@ def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(picture_pat
 
 def test_a_training_killed_without_warning_goes_on_with_the_same_result(picture_paths, tmp_path):
     """The same with a real SIGKILL: nothing gets a chance to tidy up."""
-    settings = dict(epochs=6, every=1, **TINY)
+    settings = dict(epochs=3, every=1, **TINY)
     script = (
         "import sys, time; from simlib.training.simclr import train\n"
-        "slow = lambda encoder: time.sleep(0.5) or {}\n"
-        f"train(sys.argv[2:], sys.argv[1], evaluate=slow, **{settings!r})"
+        "waits = iter([0, 3600])\n"  # the second evaluation is never over
+        "wait = lambda encoder: time.sleep(next(waits)) or {}\n"
+        f"train(sys.argv[2:], sys.argv[1], evaluate=wait, **{settings!r})"
     )
     killed = tmp_path / "killed"
     arguments = [str(path) for path in picture_paths]

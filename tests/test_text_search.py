@@ -86,6 +86,47 @@ def test_a_picture_and_words_meet_in_between(coloured_df):
     assert similarity[0.0]["c"] < similarity[0.5]["c"] < similarity[1.0]["c"]
 
 
+def test_a_text_less_a_text_finds_what_is_left(coloured_df):
+    plain = simlib.text_image_search("yellow", coloured_df, "colour_names", k=4)
+    less = simlib.text_image_search("yellow", coloured_df, "colour_names", k=4, minus="lime")
+    assert plain["index"].iloc[0] == "d" and less["index"].iloc[0] == "a"
+    assert less["index"].tolist().index("b") > plain["index"].tolist().index("b")
+    expected = simlib.nearest(coloured_df, "colour_names", text="yellow", minus="lime", k=4)
+    pd.testing.assert_frame_equal(less, expected)
+    little = simlib.text_image_search(
+        "yellow", coloured_df, "colour_names", k=4, minus="lime", minus_weight=0.01
+    )
+    assert little["index"].iloc[0] == "d"
+
+
+def test_a_bag_but_not_red_is_still_a_bag():
+    clip = simlib.load_encoder("clip")
+    sample = simlib.load_catalogue("sample")
+    kinds, colours = ["handbag", "hat", "dress"], ["red", "blue", "white"]
+    sample = sample[sample["colour"].isin(colours) & sample["category"].isin([*kinds, "sneaker"])]
+    sample = simlib.embed(sample, clip, progress=False)
+    share = {"colour": [], "plain colour": [], "kind": []}
+    for kind in kinds:
+        for colour in colours:
+            options = {"text": f"a {kind}", "k": 6, "columns": ["category", "colour"]}
+            plain = simlib.nearest(sample, clip.column, encoder=clip, **options)
+            less = simlib.nearest(sample, clip.column, encoder=clip, minus=colour, **options)
+            share["plain colour"].append((plain["colour"] == colour).mean())
+            share["colour"].append((less["colour"] == colour).mean())
+            share["kind"].append((less["category"] == kind).mean())
+    assert np.mean(share["plain colour"]) > 0.3  # a third of the bags are red
+    assert np.mean(share["colour"]) < 0.1 and np.mean(share["kind"]) > 0.9
+
+
+def test_only_rows_that_pass_are_found_and_columns_come_along(coloured_df):
+    found = simlib.text_image_search(
+        "red", coloured_df, "colour_names", where="colour != 'red'", columns="colour"
+    )
+    assert "red" not in set(found["colour"]) and len(found) == 3
+    none = simlib.text_image_search("red", coloured_df, "colour_names", where=[False] * 4)
+    assert len(none) == 0 and list(none) == list(found)[:-1]
+
+
 @pytest.mark.parametrize("weight", [-0.1, 1.1])
 def test_a_weight_out_of_range_is_named(weight):
     with pytest.raises(ValueError, match=f"weight={weight} must lie between 0"):

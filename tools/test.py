@@ -14,8 +14,10 @@ def main():
     arguments, others = set_up.parser(__doc__).parse_known_args()
     set_up.set_up(arguments.python)
     # Each notebook and each file of tests stays with one process, so that its kernel and data are
-    # shared.
+    # shared. The order is that of conftest.py: by itself pytest-xdist would begin with the files of
+    # the most tests, and end with one process waiting for another's notebook of few, slow cells.
     options = ["--nbval", "-n", "logical", "--maxprocesses", "4", "--dist", "loadfile"]
+    options += ["--no-loadscope-reorder"]
     set_up.become(set_up.venv("python"), "-m", "pytest", *(options + others))
 
 

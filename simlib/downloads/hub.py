@@ -14,12 +14,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 from simlib.downloads.http import fetch_file, in_a_line, require_network
-from simlib.downloads.model_folder import is_model_file
+from simlib.downloads.model_folder import (
+    OPEN_CLIP_SETTINGS,
+    OPEN_CLIP_WEIGHTS,
+    is_model_file,
+    is_open_clip_file,
+)
 from simlib.extras import MissingExtraError
 from simlib.home import home_folder
 from simlib.storage.locks import exclusive
 
-INSTEAD = "Or use weights='compact', which works offline."
+INSTEAD = (
+    "Or use weights='compact' of 'towhee', 'simclr' or 'clip', which works offline; or, where they "
+    "lie on another computer, copy them from there and give their path as weights=."
+)
 ANSWER_SECONDS = 5
 
 
@@ -89,6 +97,47 @@ def hub_folder(repo_id: str) -> Path:
     return folder
 
 
+def open_clip_folder(repo_id: str, before: Callable[[], object] = lambda: None) -> Path | None:
+    """Return a folder with the model of a repository in open_clip's format, as hub_folder does.
+
+    Parameters
+    ----------
+    repo_id : str
+    before : callable, optional
+        Called before a download begins, such as to raise if the model could not be opened.
+
+    Returns
+    -------
+    pathlib.Path or None
+        None if the repository is not in that format, which its ``open_clip_config.json`` tells.
+
+    Raises
+    ------
+    ConnectionError
+        If the model is not on this computer and can't be downloaded.
+    ValueError
+        If its weights are published as a pickle only.
+    """
+    folder = home_folder() / "models" / f"{_one_name(repo_id)}.open-clip"
+    if folder.is_dir():
+        return folder
+    names = [file.name for file in _listed(repo_id)[1]]
+    if OPEN_CLIP_SETTINGS not in names:
+        return None
+    if OPEN_CLIP_WEIGHTS not in names:
+        raise ValueError(
+            f"The model {repo_id} was not downloaded: it has no {OPEN_CLIP_WEIGHTS!r}, and weights "
+            "that are a pickle are never opened. Look on the hub for a copy with safetensors."
+        )
+    before()
+    with exclusive(folder, _title(repo_id)):
+        if not folder.is_dir():
+            unfinished = folder.with_name(f"{folder.name}.unfinished")
+            _fetch(repo_id, unfinished, is_open_clip_file)
+            os.replace(unfinished, folder)
+    return folder
+
+
 def cached_folder(repo_id: str) -> Path | None:
     """Return where the hub's own cache holds a repository, perhaps in part, or None.
 
@@ -115,7 +164,11 @@ def _title(repo_id: str) -> str:
 
 def _is_part_of_a_model(name: str) -> bool:
     folder, _, file = name.rpartition("/")
-    return is_model_file(file) and not folder.startswith((".", "onnx", "openvino"))
+    return (
+        is_model_file(file)
+        and file != OPEN_CLIP_SETTINGS
+        and not folder.startswith((".", "onnx", "openvino"))
+    )
 
 
 def _fetch(repo_id: str, folder: Path, is_wanted: Callable[[str], bool]) -> None:

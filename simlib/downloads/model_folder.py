@@ -10,6 +10,8 @@ loaders of sentence-transformers 6 and transformers 5 read:
 - networks by ``model_type``: the towers of image-text models, and the text encoders beside them;
 - settings by what they can say: numbers and flags tune a network that is on the list, but a string
   or a nested table can name something to load, so each needs its key on a list.
+
+The same holds for a folder in open_clip's format, whose ``open_clip_config.json`` names the towers.
 """
 
 from __future__ import annotations
@@ -25,6 +27,10 @@ LARGEST_SETTINGS = 8 * 2**20
 MOST_LAYERS = 1_000
 LARGEST_NUMBER = 100_000_000
 """In ``config.json``; sizes beyond it would fill the memory."""
+
+OPEN_CLIP_SETTINGS, OPEN_CLIP_WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
+LARGEST_PICTURE = 4_096
+"""In pixels: the side of the square that a network of open_clip's reads."""
 
 _WEIGHTS = re.compile(r"model(-\d{5}-of-\d{5})?\.safetensors")
 _VOCABULARIES = {
@@ -112,6 +118,36 @@ def require_safe_model(folder: Path) -> None:
         ) from error
 
 
+def require_safe_open_clip(folder: Path) -> None:
+    """Raise a ValueError unless a folder in open_clip's format can be opened without running code.
+
+    Besides what :func:`require_safe_model` demands of every file, the towers must be open_clip's
+    own, or one of timm's for pictures: a text tower by its name on the hub would be fetched.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> _ = (folder / "open_clip_config.json").write_text('{"model_cfg": {"text_cfg": {}}}')
+    >>> require_safe_open_clip(folder)
+    Traceback (most recent call last):
+    ValueError: The model folder ... was not opened: it has no 'open_clip_model.safetensors' ...
+    """
+    try:
+        for path in _files(folder, folder):
+            if check := _SETTINGS.get(path.name):
+                _in_file(path, folder, check)
+        if not (folder / OPEN_CLIP_WEIGHTS).is_file():
+            raise ValueError(f"it has no {OPEN_CLIP_WEIGHTS!r}")
+    except (ValueError, OSError, RecursionError) as error:
+        reason = " ".join(str(error).split()).rstrip(".")[:400] or type(error).__name__
+        raise ValueError(
+            f"The model folder {folder} was not opened: {reason}. simlib opens models of "
+            "open_clip's whose weights are safetensors and whose towers are open_clip's own or "
+            "timm's, so that no model can run code."
+        ) from error
+
+
 def is_model_file(name: str) -> bool:
     """Return whether a file of this name is part of a model.
 
@@ -120,7 +156,23 @@ def is_model_file(name: str) -> bool:
     >>> is_model_file("model.safetensors"), is_model_file("pytorch_model.bin")
     (True, False)
     """
-    return name in _VOCABULARIES or name in _SETTINGS or bool(_WEIGHTS.fullmatch(name))
+    return is_vocabulary_file(name) or name in _SETTINGS or bool(_WEIGHTS.fullmatch(name))
+
+
+def is_open_clip_file(name: str) -> bool:
+    """Return whether open_clip reads a file of this name.
+
+    Examples
+    --------
+    >>> is_open_clip_file("tokenizer.json"), is_open_clip_file("config.json")
+    (True, False)
+    """
+    return is_vocabulary_file(name) or name in (OPEN_CLIP_SETTINGS, OPEN_CLIP_WEIGHTS)
+
+
+def is_vocabulary_file(name: str) -> bool:
+    """Return whether a file of this name is part of a tokenizer."""
+    return name in _VOCABULARIES or name in _TOKENIZER_SETTINGS
 
 
 def _files(folder: Path, root: Path) -> list[Path]:
@@ -142,7 +194,9 @@ def _files(folder: Path, root: Path) -> list[Path]:
             found += _files(path, root)
         elif not stat.S_ISREG(mode):
             raise ValueError(f"{name!r} is neither a file nor a folder")
-        elif not is_model_file(path.name) and path.name not in _NEVER_READ:
+        elif not (
+            is_model_file(path.name) or is_open_clip_file(path.name) or path.name in _NEVER_READ
+        ):
             raise ValueError(
                 f"it holds {name!r}, which is no part of a model that simlib opens (remove it if "
                 "'model.safetensors' lies beside it)"
@@ -293,8 +347,7 @@ def _check_network(settings: Any) -> None:
             "summary_type": _WORD, "norm_rel_ebd": _WORD, "pooler_hidden_act": _WORD,
             "tokenizer_class": _TOKENIZERS, "transformers_version": r"[\w.+-]{1,64}",
             "model_type": "|".join([*_NETWORKS, _TOWERS.pattern]), "label_names": _ANY,
-            # A plain name of timm's: "hf-hub:" and "local-dir:" would fetch and open others.
-            "architecture": r"[a-z0-9_]+(\.[a-z0-9_]+)?",
+            "architecture": _TIMM_NAME,
         },
         {
             "text_config": _check_network, "vision_config": _check_network,
@@ -438,7 +491,103 @@ def _check_shards(settings: Any) -> None:
     _check(settings, {}, {"weight_map": check_files, "metadata": lambda notes: _check(notes, {})})
 
 
+def _check_open_clip(settings: Any) -> None:
+    """Check ``open_clip_config.json``: arguments of open_clip's networks and preprocessing."""
+    _only(settings, {"model_cfg", "preprocess_cfg"})
+    _check(settings, {}, {"model_cfg": _check_towers, "preprocess_cfg": _check_preprocessing})
+    if not isinstance(settings.get("model_cfg"), dict):
+        raise ValueError("a table 'model_cfg' is expected")
+
+
+def _check_towers(settings: Any) -> None:
+    _only(settings, {
+        "embed_dim", "vision_cfg", "text_cfg", "quick_gelu", "custom_text", "init_logit_scale",
+        "init_logit_bias", "nonscalar_logit_scale",
+    })  # fmt: skip
+    _check(settings, {}, {"vision_cfg": _check_picture_tower, "text_cfg": _check_text_tower})
+    _check_sizes(settings)
+    for tower in ("vision_cfg", "text_cfg"):
+        if not isinstance(settings.get(tower), dict):
+            raise ValueError(f"a table {tower!r} is expected")
+
+
+_LAYERS = {
+    "layers", "width", "mlp_ratio", "ls_init_value", "final_ln_after_pool", "pool_type",
+    "act_kwargs", "norm_kwargs", "block_type", "qk_norm", "scaled_cosine_attn", "scale_heads",
+    "scale_attn_inner", "scale_attn", "scale_fc",
+}  # fmt: skip
+
+
+def _check_picture_tower(settings: Any) -> None:
+    _only(settings, _LAYERS | {
+        "head_width", "patch_size", "image_size", "patch_dropout", "attentional_pool",
+        "attn_pooler_queries", "attn_pooler_heads", "no_ln_pre", "pos_embed_type",
+        "timm_model_name", "timm_model_pretrained", "timm_pool", "timm_proj", "timm_proj_bias",
+        "timm_drop", "timm_drop_path",
+    })  # fmt: skip
+    words = dict.fromkeys(
+        ("pool_type", "block_type", "pos_embed_type", "timm_pool", "timm_proj"), _WORD
+    )
+    _check(settings, words | {"timm_model_name": _TIMM_NAME}, _ACTIVATION_AND_NORM)
+    _check_sizes(settings)
+    _check_picture_size(settings.get("image_size"))
+
+
+def _check_text_tower(settings: Any) -> None:
+    def check_tokenizer(arguments: Any) -> None:
+        # The others would become arguments of a tokenizer's loader.
+        _only(arguments, {"clean", "strip_sep_token"})
+        _check(arguments, {"clean": r"canonicalize|lower|whitespace"})
+
+    _only(settings, _LAYERS | {
+        "context_length", "vocab_size", "hf_tokenizer_name", "tokenizer_mode", "tokenizer_kwargs",
+        "heads", "embed_cls", "pad_id", "eos_id", "no_causal_mask", "proj_bias", "proj_type",
+    })  # fmt: skip
+    _check(
+        settings,
+        {
+            "hf_tokenizer_name": _ANY,  # only its presence counts: the tokenizer is the folder's
+            "tokenizer_mode": "clips",
+            **dict.fromkeys(("pool_type", "block_type", "proj_type"), _WORD),
+        },
+        _ACTIVATION_AND_NORM | {"tokenizer_kwargs": check_tokenizer},
+    )
+    _check_sizes(settings)
+
+
+def _check_preprocessing(settings: Any) -> None:
+    _only(settings, {
+        "size", "mode", "mean", "std", "interpolation", "resize_mode", "fill_color",
+    })  # fmt: skip
+    _check(settings, {
+        "mode": "RGB", "interpolation": "bicubic|bilinear|random",
+        "resize_mode": "shortest|longest|squash",
+    })  # fmt: skip
+    _check_picture_size(settings.get("size"))
+
+
+def _check_picture_size(size: Any) -> None:
+    for side in size if isinstance(size, list) else [size]:
+        if side is not None and not (isinstance(side, int) and 0 < side <= LARGEST_PICTURE):
+            raise ValueError(f"a picture of {_shown(size)} pixels is not expected")
+
+
+_TIMM_NAME = r"[a-z0-9_]+(\.[a-z0-9_]+)?"
+"""A plain name of timm's: ``hf-hub:`` and ``local-dir:`` would fetch and open others."""
+
+_ACTIVATION_AND_NORM: dict[str, Callable[[Any], None]] = {
+    "act_kwargs": lambda arguments: _check(arguments, {"approximate": "tanh|none"}),
+    "norm_kwargs": lambda arguments: _check(arguments, {}),
+}
+
+_TOKENIZER_SETTINGS: dict[str, Callable[[Any], None]] = {
+    "tokenizer_config.json": _check_tokenizer,
+    "special_tokens_map.json": _check_tokens,
+    "added_tokens.json": _check_tokens,
+}
 _SETTINGS: dict[str, Callable[[Any], None]] = {
+    OPEN_CLIP_SETTINGS: _check_open_clip,
+    **_TOKENIZER_SETTINGS,
     "config.json": _check_config,
     "modules.json": _check_module_list,
     "router_config.json": _check_router,
@@ -447,9 +596,6 @@ _SETTINGS: dict[str, Callable[[Any], None]] = {
         f"sentence_{kind}_config.json": _check_transformer
         for kind in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
     },
-    "tokenizer_config.json": _check_tokenizer,
-    "special_tokens_map.json": _check_tokens,
-    "added_tokens.json": _check_tokens,
     "preprocessor_config.json": _check_processor,
     "processor_config.json": _check_processor,
     "model.safetensors.index.json": _check_shards,

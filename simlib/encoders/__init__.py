@@ -15,7 +15,10 @@ _CLASS_OF = {
     "simclr": ("simclr", "SimclrEncoder"),
     "clip": ("clip", "ClipEncoder"),
 }
-_FAMILY_OF = {"timm": ("timm_model", "TimmEncoder", "towhee")}
+_FAMILY_OF = {
+    "timm": ("timm_model", "TimmEncoder", "towhee"),
+    "hf": ("hub_model", "HubEncoder", "clip"),
+}
 """The prefixes of published models by name, as in ``"timm:resnet50.a1_in1k"``, and their extra."""
 
 
@@ -30,7 +33,9 @@ def load_encoder(
         ``"pixels"`` (flattened raw pixels), ``"towhee"`` (a CNN trained to classify), ``"simclr"``
         (a CNN trained by metric learning) or ``"clip"`` (an image-text network). Or
         ``"timm:<model>"``: any network that timm has published, with its own preprocessing, such as
-        ``"timm:vit_small_patch14_dinov2.lvd142m"``.
+        ``"timm:vit_small_patch14_dinov2.lvd142m"``. Or ``"hf:<owner>/<model>"``, or
+        ``"hf:<folder>"``: any image-text model of sentence-transformers, transformers or open_clip,
+        such as ``"hf:google/siglip2-base-patch16-224"``.
     weights : str
         ``"compact"`` works offline; ``"published"`` downloads the weights that the literature uses.
         Pixels have no weights and ignore it.

@@ -15,6 +15,9 @@ from simlib.arguments import short_repr, to_float32
 
 __all__ = ["Encoder", "TextEncoder"]
 
+OF_THE_FRAME = ("img_path", "error")
+"""Columns that :func:`simlib.embed` reads and writes itself."""
+
 
 class Encoder(ABC):
     """Turns pictures into embeddings; the base class of all strategies.
@@ -37,7 +40,7 @@ class Encoder(ABC):
     cacheable : bool
         Whether keeping the embeddings on disk is worth it.
     checks_cache : bool
-        Whether :func:`simlib.embed` encodes one cached picture anew and compares, since the code
+        Whether :func:`simlib.embed` encodes some cached pictures anew and compares, since the code
         may have changed and the recipe not.
     backend : str
         What computes, and in which precision.
@@ -72,6 +75,27 @@ class Encoder(ABC):
     def encode_prepared(self, batch: np.ndarray) -> np.ndarray:
         """Return the embeddings, float32 ``(n, dim)``, of a stack of prepared pictures."""
 
+    def resizes_to(self, size: tuple[int, int]) -> tuple[int, int] | None:
+        """Return the size to which ``prepare`` resizes a picture, before it cuts anything away.
+
+        Where it is known, :func:`simlib.embed`, :func:`simlib.embed_folder` and queries decode a
+        JPEG no larger than needed: at the smallest of 1/8, 1/4 and 1/2 of its size that has at
+        least twice these pixels, in width and in height. A photo of a phone then takes a fraction
+        of the time; pictures that are too small for 1/2 are decoded in full, as all are where this
+        returns None, which is the default.
+
+        Parameters
+        ----------
+        size : (int, int)
+            Width and height of the upright picture, in pixels.
+
+        Returns
+        -------
+        (int, int) or None
+            Width and height.
+        """
+        return None
+
     def encode(self, images: Iterable[Image.Image]) -> np.ndarray:
         """Return the embeddings of some pictures.
 
@@ -93,10 +117,16 @@ class Encoder(ABC):
     def stack(self, prepared: list[np.ndarray], like: np.ndarray | None = None) -> np.ndarray:
         """Return one array ``(n, ...)`` of prepared pictures.
 
-        Raise a ValueError unless all have the shape of ``like``, by default that of the first.
+        Raise a ValueError unless all have the shape of ``like``, by default that of the first, and
+        a TypeError where one is no array.
         """
         like = prepared[0] if like is None else like
         for other in prepared:
+            if not hasattr(other, "shape"):
+                raise TypeError(
+                    f"prepare of the encoder {self.name!r} returned {type(other).__name__}; "
+                    "expected is a numpy array, as from numpy.asarray(image)."
+                )
             if other.shape != like.shape:
                 raise ValueError(self.explain_unequal(like, other))
         return np.stack(prepared)
@@ -190,6 +220,27 @@ def require_encoder(encoder: object) -> Encoder:
                 f"The encoder {type(encoder).__name__} has no {attribute!r}. Set it as a class "
                 f"attribute: {attribute} = {example}."
             )
+        value = getattr(encoder, attribute)
+        if not isinstance(value, str) or not value.strip():
+            raise TypeError(
+                f"The encoder {type(encoder).__name__} has {attribute}={short_repr(value)}; it "
+                f"must be a str, such as {example}."
+            )
+    if encoder.column in OF_THE_FRAME:
+        raise ValueError(
+            f"The encoder {encoder.name!r} would fill the column {encoder.column!r}, which has "
+            "another meaning in every frame. Give its column another name."
+        )
+    if not isinstance(encoder.recipe, str | None):
+        raise TypeError(
+            f"The encoder {encoder.name!r} has recipe={short_repr(encoder.recipe)}; it must be a "
+            "str that names what it computes, or '' to cache nothing."
+        )
+    if encoder.dim is not None and not (isinstance(encoder.dim, int | np.integer) and encoder.dim):
+        raise TypeError(
+            f"The encoder {encoder.name!r} has dim={short_repr(encoder.dim)}; it must be the "
+            "number of values in one embedding, or None where that depends on the pictures."
+        )
     return encoder
 
 
@@ -214,7 +265,8 @@ def as_matrix(values: Any, rows: int, encoder: Encoder, what: str = "picture") -
     Raises
     ------
     ValueError
-        If there are more or fewer rows, or they have another length than ``encoder.dim``.
+        If there are more or fewer rows, they have another length than ``encoder.dim`` or none, or
+        not all values are finite.
 
     Examples
     --------
@@ -231,10 +283,18 @@ def as_matrix(values: Any, rows: int, encoder: Encoder, what: str = "picture") -
             f"The encoder {encoder.name!r} returned {type(values).__name__}, which is no matrix of "
             f"numbers; {expected}."
         )
-    if matrix.ndim != 2 or len(matrix) != rows or encoder.dim not in (None, matrix.shape[1]):
+    fits = matrix.ndim == 2 and len(matrix) == rows and matrix.shape[1] > 0
+    if not fits or encoder.dim not in (None, matrix.shape[1]):
         raise ValueError(
             f"The encoder {encoder.name!r} returned an array of shape {matrix.shape} for {rows} "
             f"{what}s; {expected}."
+        )
+    finite = np.isfinite(matrix).all(axis=1)
+    if not finite.all():
+        raise ValueError(
+            f"The encoder {encoder.name!r} returned numbers that are not finite (NaN or infinite) "
+            f"for {np.count_nonzero(~finite)} of {rows} {what}s, the first of which is {what} "
+            f"{int(finite.argmin())}, counted from 0; {expected}."
         )
     return matrix
 

@@ -11,9 +11,10 @@ import copy
 import os
 import unicodedata
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -21,6 +22,7 @@ from PIL import Image
 from simlib.downloads.hub import cached_folder, hub_folder
 from simlib.downloads.model_folder import require_safe_model
 from simlib.encoders.base import TextEncoder, WeightedEncoder
+from simlib.images import with_shorter_side
 from simlib.networks import clip_compact, efficientnet_lite0
 from simlib.networks.clip_compact import RECIPE, compact_folder, quiet_transformers
 from simlib.networks.device import choose_device
@@ -50,7 +52,7 @@ class ClipEncoder(WeightedEncoder, TextEncoder):
         Where the network runs; by default CUDA where there is one, then MPS, then the CPU.
     precision : str
         ``"float32"``, or ``"bfloat16"`` for pictures: faster where the processor has it, and less
-        exact. Texts are always read in float32.
+        exact. ``"float16"`` on GPUs. Texts are always read in float32.
     backend : str, optional
         ``"torch"`` to have torch read pictures where OpenVINO would: with the compact model, on a
         CPU, where the package openvino is installed.
@@ -105,8 +107,8 @@ class ClipEncoder(WeightedEncoder, TextEncoder):
         with quiet_transformers():  # its text tower has notes of its own on being converted
             self._pictures = load_network(
                 "clip",
-                self.recipe,
-                lambda: _picture_reader(self.model, precision, normalised=not self._is_compact),
+                f"{self.recipe} without zeros" if self._is_compact else self.recipe,
+                lambda: _picture_reader(self.model, precision, self._is_compact),
                 self.prepare(Image.new("RGB", (8, 8))),
                 self._device,
                 precision,
@@ -122,6 +124,11 @@ class ClipEncoder(WeightedEncoder, TextEncoder):
                 f"The model {os.fspath(weights)!r} gives {self.dim} values for a picture but "
                 f"{text_dim} for a text; words can't be compared with its pictures."
             )
+
+    def resizes_to(self, size: tuple[int, int]) -> tuple[int, int] | None:
+        if self._is_compact:
+            return clip_compact.resized(size)
+        return _resized_by(self.model, size)
 
     def prepare(self, image: Image.Image) -> np.ndarray:
         """Return a picture as the network reads it.
@@ -167,44 +174,70 @@ class ClipEncoder(WeightedEncoder, TextEncoder):
         ValueError
             If a text is empty.
         """
-        texts = [texts] if isinstance(texts, str) else list(texts)
-        for place, text in enumerate(texts):
-            if not isinstance(text, str):
-                raise TypeError(f"Text {place} is not a str but {type(text).__name__}: {text!r}.")
-            if not _has_something(text):
-                raise ValueError(
-                    f"Text {place} is empty ({text!r}): there is nothing to search for. "
-                    'Name what you look for, such as "a red dress".'
-                )
+        texts = as_texts(texts)
         if not texts:
             return np.empty((0, self.dim), dtype=np.float32)
         self._warn_of_unread(texts)
         # As a dict, its modality is said rather than guessed: given a bare string,
         # sentence-transformers opens an existing "shoes.jpg" and fetches "https://…/a.png".
-        as_text = [{"text": _printable(text)} for text in texts]
+        as_text = [{"text": printable(text)} for text in texts]
         embeddings = self._texts.encode(
             as_text, batch_size=TEXTS_AT_ONCE, show_progress_bar=False, convert_to_numpy=True
         )
         return np.asarray(embeddings, dtype=np.float32)
 
     def _warn_of_unread(self, texts: list[str]) -> None:
-        limit = self._texts.max_seq_length
-        tokenizer = self._texts.tokenizer
+        limit, tokenizer = self._texts.max_seq_length, self._texts.tokenizer
+        if limit and tokenizer:
+            warn_of_unread(
+                texts,
+                limit,
+                lambda text: len(tokenizer(text, truncation=False, verbose=False)["input_ids"]),
+                stacklevel=4,
+            )
         for text in texts:
-            # A word piece has at least one character, so short texts need no counting.
-            if limit and tokenizer and len(text) + 2 > limit:
-                pieces = len(tokenizer(text, truncation=False, verbose=False)["input_ids"])
-                if pieces > limit:
-                    warnings.warn(
-                        f"The text {text[:40]!r}… is {pieces} word pieces long; the model reads "
-                        f"the first {limit}.",
-                        stacklevel=3,
-                    )
             if self._is_compact and not _mostly_latin(text):
                 warnings.warn(
                     f"The compact model reads English; for {text[:40]!r} expect chance results. "
                     "weights='clip-ViT-B-32-multilingual-v1' reads 50 languages.",
                     stacklevel=3,
+                )
+
+
+def as_texts(texts: str | Iterable[str]) -> list[str]:
+    """Return texts as a list, or raise if one of them is no text or empty.
+
+    Examples
+    --------
+    >>> as_texts(["a red dress", ""])
+    Traceback (most recent call last):
+    ValueError: Text 1 is empty (''): there is nothing to search for. ...
+    """
+    texts = [texts] if isinstance(texts, str) else list(texts)
+    for place, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise TypeError(f"Text {place} is not a str but {type(text).__name__}: {text!r}.")
+        if not _has_something(text):
+            raise ValueError(
+                f"Text {place} is empty ({text!r}): there is nothing to search for. "
+                'Name what you look for, such as "a red dress".'
+            )
+    return texts
+
+
+def warn_of_unread(
+    texts: list[str], limit: int, count_pieces: Callable[[str], int], stacklevel: int
+) -> None:
+    """Warn of each text that has more word pieces than a model reads."""
+    for text in texts:
+        # A word piece has at least one character, so short texts need no counting.
+        if len(text) + 2 > limit:
+            pieces = count_pieces(text)
+            if pieces > limit:
+                warnings.warn(
+                    f"The text {text[:40]!r}… is {pieces} word pieces long; the model reads "
+                    f"the first {limit}.",
+                    stacklevel=stacklevel,
                 )
 
 
@@ -263,10 +296,36 @@ def _opened(folder: Path, device: str, model_kwargs: dict | None = None):
             trust_remote_code=False,
             model_kwargs=model_kwargs,
         )
+    _read_texts_as_trained(model, folder)
     for module in model.modules():
         if isinstance(module, Softmax):
             module.dim = -1  # which a saved Dense can't say; left open, torch warns
     return model.eval().requires_grad_(False)
+
+
+def _read_texts_as_trained(model, folder: Path) -> None:
+    """Let SigLIP read its texts as transformers' model cards say: lower case, of full length.
+
+    It was trained on texts padded to 64 word pieces, the last of which it reads out, but
+    sentence-transformers pads to the longest text of a batch. A folder that sentence-transformers
+    itself saved is left as it is.
+    """
+    config: Any = getattr(model[0], "config", None)
+    if getattr(config, "model_type", None) not in ("siglip", "siglip2"):
+        return
+    if (folder / "modules.json").is_file():
+        return
+    pieces = config.text_config.max_position_embeddings
+    model[0].processing_kwargs = {
+        "text": {"padding": "max_length", "max_length": pieces, "truncation": True}
+    }
+    model[0].max_seq_length = pieces
+    tokenizer = getattr(model[0].tokenizer, "backend_tokenizer", None)
+    if tokenizer is not None:
+        from tokenizers.normalizers import Lowercase, Sequence
+
+        others = [] if tokenizer.normalizer is None else [tokenizer.normalizer]
+        tokenizer.normalizer = Sequence([Lowercase(), *others])
 
 
 def _require_both(pictures, texts, name: str) -> None:
@@ -290,7 +349,22 @@ def _state_of(model) -> str:
     return digest.hexdigest()
 
 
-def _picture_reader(model, precision: str, normalised: bool):
+def _resized_by(model, size: tuple[int, int]) -> tuple[int, int] | None:
+    """Return the size to which a model's processor resizes a picture; None if it does not say."""
+    for module in model.modules():
+        processor = getattr(module, "processor", None)
+        processor = getattr(processor, "image_processor", processor)
+        wanted = getattr(processor, "size", None)
+        if getattr(processor, "do_resize", False) and wanted is not None:
+            said = {name: value for name, value in dict(wanted).items() if value is not None}
+            if said.keys() == {"shortest_edge"}:
+                return with_shorter_side(size, said["shortest_edge"])
+            if said.keys() == {"height", "width"}:
+                return said["width"], said["height"]
+    return None
+
+
+def _picture_reader(model, precision: str, is_compact: bool):
     """Return the part of a model that reads pictures: a module from prepared ones to embeddings."""
     import torch
 
@@ -298,17 +372,20 @@ def _picture_reader(model, precision: str, normalised: bool):
         def __init__(self) -> None:
             super().__init__()
             # In another precision it is a model of its own: the texts need this one as it is.
-            self.model = model if precision == "float32" else copy.deepcopy(model)
+            own = model if precision == "float32" else copy.deepcopy(model)
+            self.model = clip_compact.without_zeros(own) if is_compact else own
 
         def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-            pixels = pictures if normalised else efficientnet_lite0.normalised(pictures)
+            pixels = efficientnet_lite0.normalised(pictures) if is_compact else pictures
             pixels = pixels.to(next(self.model.parameters()).dtype)  # (n, 3, height, width)
+            if is_compact:
+                return self.model(pixels)  # (n, dim)
             return self.model({"pixel_values": pixels, "modality": "image"})["sentence_embedding"]
 
     return PictureReader()
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     # A lone surrogate (half of an emoji cut in two) has no UTF-8 form; the tokenizer refuses it.
     return text.encode("utf-8", "replace").decode("utf-8")
 

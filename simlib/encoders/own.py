@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 from PIL import Image
 
-from simlib.encoders.base import Encoder, TextEncoder, as_matrix
+from simlib.arguments import require_size
+from simlib.encoders.base import Encoder, TextEncoder, as_matrix, require_encoder
+from simlib.images import ResizesTo
 
 
 def make_encoder(
@@ -17,6 +19,7 @@ def make_encoder(
     encode_text: Callable[[list[str]], object] | None = None,
     recipe: str | None = None,
     column: str | None = None,
+    resizes_to: tuple[int, int] | ResizesTo | None = None,
 ) -> Encoder:
     """Return an encoder like any other, made from a function.
 
@@ -37,6 +40,10 @@ def make_encoder(
         Without a recipe nothing is cached.
     column : str, optional
         The column that :func:`simlib.embed` fills.
+    resizes_to : (int, int) or callable, optional
+        The width and height to which ``encode`` itself resizes a picture, or a function to them
+        from the picture's own. Large JPEGs are then decoded at a fraction of their size
+        (:meth:`Encoder.resizes_to`), and ``encode`` gets these. Without it pictures come in full.
 
     Returns
     -------
@@ -48,8 +55,9 @@ def make_encoder(
     TypeError
         If ``encode`` or ``encode_text`` can't be called, or ``name`` or ``recipe`` is not a str.
     ValueError
-        If ``name`` is empty. Later, from :func:`simlib.embed`: if ``encode`` does not return one
-        row of finite ``dim`` numbers a picture, or not what the cache holds under its recipe.
+        If ``name``, ``column`` or ``recipe`` is empty, or ``resizes_to`` is no width and height.
+        Later, from :func:`simlib.embed`: if ``encode`` does not return one row of finite ``dim``
+        numbers a picture, or not what the cache holds under its recipe.
 
     Examples
     --------
@@ -73,10 +81,16 @@ def make_encoder(
             raise TypeError(f"{argument}={text!r} must be a str.")
     if not name.strip():
         raise ValueError("The name of an encoder can't be empty; it names its column.")
+    for argument, text in (("column", column), ("recipe", recipe)):
+        if text is not None and not text.strip():
+            raise ValueError(f"{argument}={text!r} is empty; give it a name, or leave it out.")
     column = column or re.sub(r"\W+", "_", name.strip()) + "_embedding"
+    if resizes_to is not None and not callable(resizes_to):
+        resizes_to = require_size("resizes_to", resizes_to)
     if encode_text is None:
-        return _OwnEncoder(encode, name, column, recipe)
-    return _OwnTextEncoder(encode, name, column, recipe, encode_text)
+        return require_encoder(_OwnEncoder(encode, name, column, recipe, resizes_to))
+    own = _OwnTextEncoder(encode, name, column, recipe, resizes_to, encode_text)
+    return require_encoder(own)
 
 
 class _OwnEncoder(Encoder):
@@ -86,12 +100,16 @@ class _OwnEncoder(Encoder):
         name: str,
         column: str,
         recipe: str | None,
+        resizes_to: tuple[int, int] | ResizesTo | None,
     ) -> None:
-        self._encode = encode
+        self._encode, self._resizes_to = encode, resizes_to
         self.name, self.column, self.dim = name, column, None
         self.recipe = "" if recipe is None else f"{name} {recipe}"
         self.cacheable = recipe is not None
         self.backend = getattr(encode, "__qualname__", type(encode).__name__)
+
+    def resizes_to(self, size: tuple[int, int]) -> tuple[int, int] | None:
+        return self._resizes_to(size) if callable(self._resizes_to) else self._resizes_to
 
     def prepare(self, image: Image.Image) -> np.ndarray:
         """Return the picture itself, uint8 ``(height, width, 3)``."""
@@ -119,9 +137,10 @@ class _OwnTextEncoder(_OwnEncoder, TextEncoder):
         name: str,
         column: str,
         recipe: str | None,
+        resizes_to: tuple[int, int] | ResizesTo | None,
         encode_text: Callable[[list[str]], object],
     ) -> None:
-        super().__init__(encode, name, column, recipe)
+        super().__init__(encode, name, column, recipe, resizes_to)
         self._encode_text = encode_text
 
     def encode_text(self, texts: str | Iterable[str]) -> np.ndarray:

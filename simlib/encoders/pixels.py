@@ -7,6 +7,7 @@ import os
 import numpy as np
 from PIL import Image
 
+from simlib.arguments import require_size
 from simlib.encoders.base import Encoder
 from simlib.images import load_image
 
@@ -81,17 +82,13 @@ class PixelsEncoder(Encoder):
         size: tuple[int, int] | None = None,
     ) -> None:
         if size is not None:
-            sides = size if isinstance(size, (tuple, list)) else ()
-            usable = [isinstance(side, (int, np.integer)) and side >= 1 for side in sides]
-            if usable != [True, True]:
-                raise ValueError(
-                    f"size={size!r} is not a width and a height of at least 1 pixel each, such as "
-                    "size=(64, 64)."
-                )
-            size = (int(sides[0]), int(sides[1]))
+            size = require_size("size", size)
         self.size = size
         self.dim = None if size is None else size[0] * size[1] * 3
         self.recipe = f"pixels, size {size}"
+
+    def resizes_to(self, size: tuple[int, int]) -> tuple[int, int] | None:
+        return self.size
 
     def prepare(self, image: Image.Image) -> np.ndarray:
         if self.size is not None and image.size != self.size:

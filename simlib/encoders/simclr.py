@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,7 @@ class SimclrEncoder(WeightedEncoder):
         Where the network runs; by default CUDA where there is one, then MPS, then the CPU.
     precision : str
         ``"float32"``, or ``"bfloat16"``: faster where the processor has it, and less exact.
+        ``"float16"`` on GPUs.
     backend : str, optional
         ``"torch"`` to have torch run the network where OpenVINO would: on a CPU, where the package
         openvino is installed.
@@ -85,13 +87,13 @@ class SimclrEncoder(WeightedEncoder):
         self._device = choose_device(device)
         self._both_ways = weights != "published"
         if weights == "published":
-            network, sha256 = published_network()
+            build, sha256 = published_network()
             self.dim = dim_of("resnet50")
         else:
             path = simclr_resnet.COMPACT_PATH if weights == "compact" else Path(weights)
-            network, arch, sha256 = own_network(path)
+            build, arch, sha256 = own_network(path)
             self.dim = dim_of(arch)
-        self._take(network, f"weights {sha256}", precision, backend)
+        self._take(build, f"weights {sha256}", precision, backend)
 
     @classmethod
     def of_network(cls, network, dim: int, device: str = "cpu") -> SimclrEncoder:
@@ -102,18 +104,22 @@ class SimclrEncoder(WeightedEncoder):
         digest = hashlib.sha256()
         for name, tensor in network.state_dict().items():
             digest.update(name.encode() + tensor.cpu().numpy().tobytes())
-        encoder._take(network, f"network {digest.hexdigest()}", backend="torch")
+        encoder._take(lambda: network, f"network {digest.hexdigest()}", backend="torch")
         return encoder
 
     def _take(
-        self, network, origin: str, precision: str = "float32", backend: str | None = None
+        self,
+        build: Callable,
+        origin: str,
+        precision: str = "float32",
+        backend: str | None = None,
     ) -> None:
         ways = " mean with the mirror image" if self._both_ways else ""
         self.recipe = f"simclr {origin} {PREPROCESSING}{ways}"
         self._network = load_network(
             "simclr",
             self.recipe,
-            lambda: with_mirror_image(network) if self._both_ways else network,
+            lambda: with_mirror_image(build()) if self._both_ways else build(),
             np.zeros((3, SIDE, SIDE), dtype=np.float32),
             self._device,
             precision,
@@ -121,6 +127,9 @@ class SimclrEncoder(WeightedEncoder):
         )
         self.backend = self._network.backend
         self.recipe += f" {self._network.precision}"
+
+    def resizes_to(self, size: tuple[int, int]) -> tuple[int, int]:
+        return SIDE, SIDE
 
     def prepare(self, image: Image.Image) -> np.ndarray:
         """Return a picture as the network reads it, float32 ``(3, 64, 64)``."""

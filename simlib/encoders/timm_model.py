@@ -28,7 +28,7 @@ class TimmEncoder(WeightedEncoder):
     device : str, optional
         Where the network runs; by default CUDA where there is one, then MPS, then the CPU.
     precision : str
-        ``"float32"`` or ``"bfloat16"``.
+        ``"float32"``, ``"bfloat16"`` or, on GPUs, ``"float16"``.
     backend : str, optional
         ``"openvino"`` to convert the network, which not every one allows; torch runs it otherwise.
 
@@ -62,6 +62,7 @@ class TimmEncoder(WeightedEncoder):
         self.name = f"timm:{model}"
         self.column = f"timm_{re.sub(r'[^A-Za-z0-9]+', '_', model)}_embedding"
         self._prepare = opened.prepare
+        self._resizes_to = opened.resizes_to
         self.recipe = f"timm {model} {opened.recipe}"
         blank = opened.prepare(Image.new("RGB", (8, 8)))
         self._network = load_network(
@@ -77,6 +78,9 @@ class TimmEncoder(WeightedEncoder):
         if self._network.precision != "float32":
             self.recipe += f" {self._network.precision}"
         self.dim = int(self._network(blank[np.newaxis]).shape[1])
+
+    def resizes_to(self, size: tuple[int, int]) -> tuple[int, int] | None:
+        return self._resizes_to(size)
 
     def prepare(self, image: Image.Image) -> np.ndarray:
         """Return a picture as the network reads it, float32 ``(3, height, width)``."""

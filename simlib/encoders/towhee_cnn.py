@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from simlib.encoders.base import WeightedEncoder
-from simlib.images import ImageError, load_image
+from simlib.images import ImageError, ResizesTo, load_image
 from simlib.networks import efficientnet_lite0, inference
 from simlib.networks.device import choose_device
 from simlib.networks.timm_network import open_timm
@@ -36,6 +36,7 @@ class Network(NamedTuple):
     """A classifier's body: how a picture enters it and how a batch leaves it."""
 
     prepare: Callable[[Image.Image], np.ndarray]
+    resizes_to: ResizesTo
     features: inference.Network
     dim: int
     recipe: str
@@ -68,6 +69,7 @@ def load_network(
     if weights == "compact":
         return Network(
             efficientnet_lite0.crop,
+            efficientnet_lite0.resized,
             efficientnet_lite0.load_features(device, precision, backend),
             efficientnet_lite0.DIM,
             f"{efficientnet_lite0.WEIGHTS_SHA256} {efficientnet_lite0.PREPROCESSING}",
@@ -91,7 +93,7 @@ def _published_resnet50(device: str, precision: str, backend: str | None) -> Net
         precision,
         backend,
     )
-    return Network(resnet.prepare, features, 2048, resnet.recipe)
+    return Network(resnet.prepare, resnet.resizes_to, features, 2048, resnet.recipe)
 
 
 @functools.cache
@@ -120,7 +122,8 @@ def _register_with_towhee() -> None:
 
         def __call__(self, img_path):
             try:
-                return self.network.prepare(load_image(img_path))  # a prepared picture
+                picture = load_image(img_path, resizes_to=self.network.resizes_to)
+                return self.network.prepare(picture)
             except ImageError:
                 # An exception would abort the entire window of pictures that Towhee works on.
                 return None
@@ -231,6 +234,7 @@ class TowheeEncoder(WeightedEncoder):
     precision : str
         ``"float32"``, or ``"bfloat16"``: about twice as fast on servers' processors that have it
         and on graphics cards, and less exact (the worst cosine to float32 is about 0.99).
+        ``"float16"`` on GPUs.
     backend : str, optional
         ``"torch"`` to have torch run the network where OpenVINO would.
 
@@ -290,6 +294,9 @@ class TowheeEncoder(WeightedEncoder):
         if self._process != os.getpid():
             self._start_pipelines()
         return self._batch_pipeline
+
+    def resizes_to(self, size: tuple[int, int]) -> tuple[int, int] | None:
+        return self._network.resizes_to(size)
 
     def prepare(self, image: Image.Image) -> np.ndarray:
         return self._network.prepare(image)

@@ -15,7 +15,7 @@ from simlib.columns import Embeddings, column_of_rows, encoder_of, require_colum
 from simlib.encoders.base import Encoder, TextEncoder, require_encoder
 from simlib.explorer.thumbnails import jpeg
 from simlib.images import decode_image, read_image_file
-from simlib.query import combine
+from simlib.query import combine, take_away
 from simlib.search import nearest
 
 MOST_NEIGHBOURS = 24
@@ -52,6 +52,10 @@ class Query:
         For a picture together with words: the picture alone.
     weight : float or None
         For a picture together with words: the share of the words.
+    minus : str or None
+        Words that were taken away.
+    minus_weight : float or None
+        The share of these.
     """
 
     name: str
@@ -62,6 +66,8 @@ class Query:
     problems: dict[str, str] = field(default_factory=dict, compare=False)
     alone: Query | None = None
     weight: float | None = None
+    minus: str | None = None
+    minus_weight: float | None = None
 
     @property
     def is_picture(self) -> bool:
@@ -174,41 +180,70 @@ class SearchState:
         """Search for a picture by the content of its file."""
         self._choose_picture(data, name)
 
-    def choose_words(self, words: str, with_picture: bool = False, weight: float = 0.5) -> None:
+    def choose_words(
+        self,
+        words: str,
+        with_picture: bool = False,
+        weight: float = 0.5,
+        minus: str = "",
+        minus_weight: float = 0.5,
+    ) -> None:
         """Search for words, in the columns whose encoder can read.
 
         With ``with_picture``, for the picture that was chosen last and the words together, the
-        words having the share ``weight``, from 0 to 1 (*this one, but blue*).
+        words having the share ``weight``, from 0 to 1 (*this one, but blue*). With ``minus``, what
+        these words say is taken away, having the share ``minus_weight`` (*a bag, but not red*).
         """
-        words = " ".join(words.split())
-        if not words:
+        words, minus = " ".join(words.split()), " ".join(minus.split())
+        if not words and not (minus and with_picture):
             raise ValueError("There are no words to search for. Type some, such as: a red dress")
         if not self.reads_words:
             raise ValueError(
                 "None of these columns can be searched by words: their encoders read only pictures."
             )
         base = self._last_picture if with_picture else None
-        vectors, problems = {}, {}
+        vectors: dict[str, np.ndarray] = {}
+        problems: dict[str, str] = {}
+        texts = [text for text in (words, minus) if text]
         with warnings.catch_warnings(record=True) as heard:
             warnings.simplefilter("always")
             for column, encoder in self._encoders.items():
-                if isinstance(encoder, TextEncoder):
-                    vectors[column] = encoder.encode_text([words])[0]  # (dim,)
-                else:
+                if not isinstance(encoder, TextEncoder):
                     problems[column] = "Words can't be compared with this strategy's pictures."
+                    continue
+                of_texts = dict(zip(texts, encoder.encode_text(texts), strict=True))  # (dim,) each
+                try:
+                    vector = of_texts.get(words)
+                    if base is not None:
+                        of_picture = self._vector(base, column)
+                        vector = (
+                            of_picture if vector is None else combine(of_picture, vector, weight)
+                        )
+                    assert vector is not None
+                    vectors[column] = (
+                        take_away(vector, of_texts[minus], minus_weight) if minus else vector
+                    )
+                except ValueError as error:
+                    problems[column] = sentence(error)
         notices = [str(each.message) for each in heard if issubclass(each.category, UserWarning)]
         name = shortened(words, 200)
-        if base is None:
-            query = Query(name, words=words, vectors=vectors, problems=problems)
-        else:
-            for column in list(vectors):
-                try:
-                    vectors[column] = combine(self._vector(base, column), vectors[column], weight)
-                except ValueError as error:
-                    del vectors[column]
-                    problems[column] = sentence(error)
-            name = f"{base.name} + “{name}”"
-            query = Query(name, base.position, base.picture, words, vectors, problems, base, weight)
+        if base is not None:
+            name = f"{base.name} + “{name}”" if words else base.name
+        if minus:
+            less = shortened(minus, 200)
+            name = f"{name} − {less}" if base is None else f"{name} − “{less}”"
+        query = Query(
+            name,
+            position=None if base is None else base.position,
+            picture=None if base is None else base.picture,
+            words=words or None,
+            vectors=vectors,
+            problems=problems,
+            alone=base,
+            weight=None if base is None else weight,
+            minus=minus or None,
+            minus_weight=minus_weight if minus else None,
+        )
         self.notice = " ".join(notices)
         self._choose(query)
 
@@ -277,7 +312,7 @@ class SearchState:
         return Query(self.title(position), position=position)
 
     def _choose_picture(self, data: bytes, path: str) -> None:
-        image = decode_image(data, path)
+        picture = jpeg(decode_image(data, path, 2 * PICTURE), PICTURE)
         vectors, problems = {}, {}
         for column, encoder in self._encoders.items():
             if encoder is None:
@@ -287,12 +322,12 @@ class SearchState:
                 )
                 continue
             try:
+                image = decode_image(data, path, resizes_to=encoder.resizes_to)
                 vectors[column] = encoder.encode([image])[0]  # (dim,)
             except Exception as error:  # whatever a network may raise; the other strategies go on
                 problems[column] = sentence(error)
         self.notice = ""
         name = shortened(os.path.basename(path) or path)
-        picture = jpeg(image, PICTURE)
         self._choose(Query(name, picture=picture, vectors=vectors, problems=problems))
 
     def _choose(self, query: Query) -> None:

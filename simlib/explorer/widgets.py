@@ -32,6 +32,7 @@ from simlib.explorer.thumbnails import Thumbnails, data_uri, jpeg
 from simlib.extras import needs_extra
 from simlib.images import ImageError, load_image
 from simlib.listing import survey
+from simlib.synonyms import synonyms
 
 with needs_extra("explorer", "The explorer"):
     import ipywidgets as widgets
@@ -50,14 +51,15 @@ _displayed: deque[Explorer] = deque(maxlen=8)
 """The explorers that were displayed last: they go on working if nothing else holds them."""
 
 
+@synonyms(encoder="model")
 def explore(
     image_df: pd.DataFrame, columns: str | Sequence[str], model: Encoder | None = None
 ) -> Explorer:
     """Open the explorer: a query, and its neighbours by each strategy, side by side.
 
     The query is a picture of the catalogue, a picture from a file, a folder or an upload; or, where
-    an encoder can read, words, alone or together with the picture (*this one, but blue*). A click
-    on a neighbour makes it the query.
+    an encoder can read, words, alone or together with the picture (*this one, but blue*), and less
+    other words (*a bag, but not red*). A click on a neighbour makes it the query.
 
     Parameters
     ----------
@@ -69,7 +71,7 @@ def explore(
     model : Encoder, optional
         The encoder of one of the columns (``model.column``), for queries from outside the
         catalogue: pictures, and words where it has ``encode_text``. Only needed for a column that
-        was not embedded in this session; others know their encoder.
+        was not embedded in this session; others know their encoder. Also as ``encoder=``.
 
     Returns
     -------
@@ -245,7 +247,8 @@ class Explorer:
             [widget for pair in pairs for widget in pair],
             layout=widgets.Layout(flex="1 1 0", min_width="260px"),
         )
-        words = [self.words, self.together, self.weight, self.search] if state.reads_words else []
+        words = [self.words, self.minus, self.together, self.weight, self.search]
+        words = words if state.reads_words else []
         self.widget = widgets.VBox(
             [
                 _classed(widgets.HTML(STYLE), "simlib-hidden"),
@@ -258,7 +261,7 @@ class Explorer:
             ]
         )
         self.widget.add_class("simlib-explorer")
-        held = [self.widget, self.words, self.together, self.weight, self.search]
+        held = [self.widget, self.words, self.minus, self.together, self.weight, self.search]
         self.close = weakref.finalize(self, _close, held)
         self.close.atexit = False
         self._show_grid()
@@ -294,6 +297,7 @@ class Explorer:
 
     def _make_controls(self) -> None:
         self.words = _text("Words", "such as: a red dress")
+        self.minus = _text("but not", "such as: blue", "200px")
         self.search = _button("Search", "Search for these words")
         self.together = widgets.Checkbox(
             description="with the picture",
@@ -332,6 +336,7 @@ class Explorer:
         self.back.on_click(self._when(self._go_back))
         for widget, action in (
             (self.words, self._find_words),
+            (self.minus, self._find_less),
             (self.weight, self._find_words),
             (self.together, self._show_weight),
             (self.path, self._open_path),
@@ -381,12 +386,19 @@ class Explorer:
         return self._show_search()
 
     def _find_words(self) -> str:
-        self.state.choose_words(self.words.value, self.together.value, self.weight.value)
+        self.state.choose_words(
+            self.words.value, self.together.value, self.weight.value, self.minus.value
+        )
         return self._show_search()
+
+    def _find_less(self) -> str | None:
+        """Search anew if there is something to take these words from."""
+        has_query = self.words.value.strip() or (self.together.value and self.minus.value.strip())
+        return self._find_words() if has_query else None
 
     def _show_weight(self) -> str | None:
         self.weight.layout.display = None if self.together.value else "none"
-        return self._find_words() if self.words.value.strip() else None
+        return self._find_less()
 
     def _open_path(self) -> str:
         path = os.path.expanduser(self.path.value.strip().strip("\"'"))
@@ -530,6 +542,8 @@ class Explorer:
             shown = f'<img src="{data_uri(picture)}" alt="{escape("Query: " + query.name)}">'
             if query.words is not None:
                 facts = {"together with": f"“{shortened(query.words)}”", **facts}
+            if query.minus is not None:
+                facts = {"without": f"“{shortened(query.minus)}”", **facts}
         rows = [
             f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>"
             for name, value in facts.items()
@@ -556,8 +570,8 @@ def _button(description: str, tooltip: str) -> widgets.Button:
     )
 
 
-def _text(description: str, placeholder: str) -> widgets.Text:
-    labelled = _labelled(description, "340px")
+def _text(description: str, placeholder: str, width: str = "340px") -> widgets.Text:
+    labelled = _labelled(description, width)
     return widgets.Text(placeholder=placeholder, continuous_update=False, **labelled)
 
 

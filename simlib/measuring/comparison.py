@@ -11,10 +11,11 @@ import pandas as pd
 from simlib.columns import Embeddings, encoder_of, require_column
 from simlib.embedding import embed, embed_silently
 from simlib.encoders.base import Encoder, TextEncoder, require_encoder
+from simlib.measuring.differences import differences_of
 from simlib.measuring.evaluation import (
     bootstrap_interval,
     duplicates_among,
-    evaluate,
+    evaluate_queries,
     without_duplicates,
 )
 from simlib.search import top_k
@@ -63,7 +64,7 @@ def compare(
     leave_out_duplicates : bool or pandas.DataFrame
         As :func:`simlib.evaluate` takes it.
     progress : bool
-        Whether to show progress bars while pictures are embedded.
+        Whether to show progress bars while pictures are embedded and searched.
     seed : int
         For the intervals.
 
@@ -77,7 +78,10 @@ def compare(
         put into words, and of the k pictures of ``image_df`` nearest to them the share with that
         label is taken; the mean and the interval are over labels. Missing for the others.
 
-        ``.attrs["chance"]`` holds what picking at random would reach, for each precision.
+        ``.attrs["chance"]`` holds what picking at random would reach, for each precision, and
+        ``.attrs["differences"]`` the paired difference of every two encoders with its interval, as
+        :func:`simlib.paired_difference` measures it: a list of rows, which
+        ``pandas.DataFrame(table.attrs["differences"])`` makes a table of.
 
     Raises
     ------
@@ -98,6 +102,9 @@ def compare(
     [12, 768]
     >>> table.xs("mean", axis=1, level=1).columns.tolist()
     ['precision@5 by category', 'mAP@R by category']
+    >>> differences = pd.DataFrame(table.attrs["differences"])
+    >>> differences[["first", "second", "measure"]].iloc[0].tolist()
+    ['2 × 2', '16 × 16', 'precision@5']
     """
     encoders = named(encoders)
     if label_cols is None:
@@ -114,16 +121,17 @@ def compare(
 
     if leave_out_duplicates is True:  # once for all encoders
         frames = [image_df] if gallery_df is None else [image_df, gallery_df]
-        leave_out_duplicates = duplicates_among(*frames)
+        leave_out_duplicates = duplicates_among(*frames, progress=progress)
 
+    scores = {}
     rows: dict[str, dict[tuple[str, str], float]] = {}
     for name, encoder in encoders.items():
         queries = with_embedding(image_df, encoder, progress)
         gallery = None if gallery_df is None else with_embedding(gallery_df, encoder, progress)
         seconds = _seconds_per_1000(image_df, encoder, timed)
-        measured = evaluate(
+        measured, scores[name] = evaluate_queries(
             queries, encoder.column, label_cols, k, gallery,
-            leave_out_duplicates=leave_out_duplicates, seed=seed,
+            leave_out_duplicates=leave_out_duplicates, seed=seed, progress=progress,
         )  # fmt: skip
         dim = Embeddings.of(queries, encoder.column).dim
         row: dict[tuple[str, str], float] = {
@@ -149,9 +157,13 @@ def compare(
     table = pd.DataFrame.from_dict(rows, orient="index").reindex(columns=columns)
     if leave_out_duplicates is not False:
         image_df, gallery_df = without_duplicates(image_df, gallery_df, leave_out_duplicates)
+    # Plain rows: pandas compares attrs, which a frame among them would make an error of.
+    differences = differences_of(scores, seed)
+    differences = differences[differences["measure"].isin([f"precision@{k}", "mAP@R"])]
+    table.attrs["differences"] = differences.to_dict("records")
     table.attrs["chance"] = {}
     for column in label_cols:
-        of_pictures, of_labels = _chance(image_df, gallery_df, column)
+        of_pictures, of_labels = chance_precision(image_df, gallery_df, column)
         table.attrs["chance"][f"precision@{k} by {column}"] = of_pictures
         table.attrs["chance"][f"text precision@{k} by {column}"] = of_labels
     return table
@@ -253,14 +265,18 @@ def _seconds_per_1000(image_df: pd.DataFrame, encoder: Encoder, timed: int) -> f
     return (time.perf_counter() - started) * 1_000 / len(chosen)
 
 
-def _chance(
+def chance_precision(
     image_df: pd.DataFrame, gallery_df: pd.DataFrame | None, column: str
 ) -> tuple[float, float]:
     """Return the precision of a random choice, for pictures and for labels as queries."""
     own = int(gallery_df is None)  # a picture is not offered to itself
     gallery = image_df if gallery_df is None else gallery_df
-    sizes = gallery[column].value_counts()
-    others = image_df[column].dropna().map(sizes).fillna(0) - own
-    offered = len(gallery) - own
-    by_picture = (others[others > 0] / offered).mean()
-    return float(by_picture), float((image_df[column].value_counts() / len(image_df)).mean())
+    # As whole numbers: pandas' str refuses text that is not Unicode.
+    both = pd.concat([image_df[column].astype(object), gallery[column].astype(object)])
+    codes, names = pd.factorize(both)
+    asked, offered = codes[: len(image_df)], codes[len(image_df) :]
+    sizes = np.bincount(offered[offered >= 0], minlength=len(names))
+    others = sizes[asked[asked >= 0]] - own
+    by_picture = (others[others > 0] / (len(gallery) - own)).mean()
+    of_labels = np.bincount(asked[asked >= 0])
+    return float(by_picture), float((of_labels[of_labels > 0] / len(image_df)).mean())

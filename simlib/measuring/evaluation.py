@@ -10,6 +10,7 @@ import pandas as pd
 
 from simlib.columns import Embeddings, require_column
 from simlib.measuring.duplicates import find_duplicates
+from simlib.progress import progress_bar
 from simlib.search import best_places, similarity_blocks
 
 __all__ = ["bootstrap_interval", "evaluate", "precision_at_k"]
@@ -30,6 +31,7 @@ def evaluate(
     recall: str = "any",
     leave_out_duplicates: bool | pd.DataFrame = False,
     seed: int = 0,
+    progress: bool = True,
 ) -> pd.DataFrame:
     """Measure how well a search finds what has the query's label.
 
@@ -74,6 +76,8 @@ def evaluate(
         no group with a query.
     seed : int
         For the intervals.
+    progress : bool
+        Whether to show a progress bar where it takes more than a second.
 
     Returns
     -------
@@ -115,16 +119,40 @@ def evaluate(
     category R-precision   0.5        4
     category       mAP@R   0.5        4
     """
+    return evaluate_queries(
+        image_df, embedding_col, label_col, k, gallery_df, recall, leave_out_duplicates, seed,
+        progress,
+    )[0]  # fmt: skip
+
+
+def evaluate_queries(
+    image_df: pd.DataFrame,
+    embedding_col: str,
+    label_col: str | Sequence[str] = "category",
+    k: int | Sequence[int] = 5,
+    gallery_df: pd.DataFrame | None = None,
+    recall: str = "any",
+    leave_out_duplicates: bool | pd.DataFrame = False,
+    seed: int = 0,
+    progress: bool = True,
+) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
+    """Return what :func:`evaluate` does, and by label column what each query scores.
+
+    The scores are float64, a row for each query that was not left out as a duplicate, in the
+    frame's order, and a column for each measure; NaN for queries that don't count.
+    """
     if recall not in RECALLS:
         raise ValueError(f"recall={recall!r} is unknown; choose 'any' or 'share'.")
     label_cols = [label_col] if isinstance(label_col, str) else list(label_col)
     ks = [k] if isinstance(k, (int, np.integer)) else list(k)
     rows = len(image_df) + (0 if gallery_df is None else len(gallery_df))
     if leave_out_duplicates is not False:
-        image_df, gallery_df = without_duplicates(image_df, gallery_df, leave_out_duplicates)
+        image_df, gallery_df = without_duplicates(
+            image_df, gallery_df, leave_out_duplicates, progress
+        )
     left = len(image_df) + (0 if gallery_df is None else len(gallery_df))
     task = _Task.of(image_df, embedding_col, gallery_df)
-    scores = _scores(task, label_cols, ks, ranked=True)
+    scores = _scores(task, label_cols, ks, ranked=True, progress=progress)
 
     measures = [f"precision@{n}" for n in ks]
     measures += [RECALLS[recall].format(n) for n in ks] + ["R-precision", "mAP@R"]
@@ -148,7 +176,7 @@ def evaluate(
         "without_label": {column: task.without_label(column) for column in label_cols},
         "single": {column: task.single(column) for column in label_cols},
     }
-    return frame
+    return frame, {column: scores[column][measures] for column in label_cols}
 
 
 def precision_at_k(
@@ -157,6 +185,7 @@ def precision_at_k(
     label_col: str | list[str] = "category",
     k: int = 5,
     gallery_df: pd.DataFrame | None = None,
+    progress: bool = True,
 ) -> pd.Series | pd.DataFrame:
     """Return, for every picture as a query, the share of its k nearest that have its label.
 
@@ -177,6 +206,8 @@ def precision_at_k(
         How many neighbours are looked at.
     gallery_df : pandas.DataFrame, optional
         The pictures to search; by default the queries themselves, each without its own picture.
+    progress : bool
+        Whether to show a progress bar where it takes more than a second.
 
     Returns
     -------
@@ -204,7 +235,8 @@ def precision_at_k(
     0.5
     """
     label_cols = [label_col] if isinstance(label_col, str) else list(label_col)
-    scores = _scores(_Task.of(image_df, embedding_col, gallery_df), label_cols, [k], ranked=False)
+    task = _Task.of(image_df, embedding_col, gallery_df)
+    scores = _scores(task, label_cols, [k], ranked=False, progress=progress)
     name = f"precision@{k}"
     if isinstance(label_col, str):
         return scores[label_col][name].rename(name)
@@ -305,7 +337,7 @@ class _Task(NamedTuple):
 
 
 def _scores(
-    task: _Task, label_cols: list[str], ks: list[int], ranked: bool
+    task: _Task, label_cols: list[str], ks: list[int], ranked: bool, progress: bool = False
 ) -> dict[str, pd.DataFrame]:
     """Return, for each label column, what each query scores; NaN for queries that don't count.
 
@@ -323,11 +355,13 @@ def _scores(
     depth = np.full(len(task.queries), max(ks, default=1))
     if ranked:
         depth = np.max([depth, *(others for _, _, others in labels.values())], axis=0)
-    for rows, places in _neighbours(task, depth):
-        for column, (asked, offered, others) in labels.items():
-            counted = others[rows] > 0
-            hits = offered[places[counted]] == asked[rows[counted], None]  # (b, depth)
-            found[column][rows[counted]] = _measure(hits, others[rows[counted]], ks, ranked)
+    with progress_bar("evaluating", " queries", len(task.queries), progress) as bar:
+        for rows, places in _neighbours(task, depth):
+            for column, (asked, offered, others) in labels.items():
+                counted = others[rows] > 0
+                hits = offered[places[counted]] == asked[rows[counted], None]  # (b, depth)
+                found[column][rows[counted]] = _measure(hits, others[rows[counted]], ks, ranked)
+            bar.update(len(rows))
 
     scores = {}
     for column in label_cols:
@@ -369,21 +403,24 @@ def _measure(hits: np.ndarray, others: np.ndarray, ks: list[int], ranked: bool) 
     return np.stack(scores, axis=1)
 
 
-def duplicates_among(*frames: pd.DataFrame) -> pd.DataFrame:
+def duplicates_among(*frames: pd.DataFrame, progress: bool = True) -> pd.DataFrame:
     """Return what :func:`simlib.find_duplicates` finds in some frames together."""
     paths = pd.concat([frame["img_path"] for frame in frames], ignore_index=True)
-    return find_duplicates(paths.drop_duplicates().to_frame())
+    return find_duplicates(paths.drop_duplicates().to_frame(), progress=progress)
 
 
 def without_duplicates(
-    image_df: pd.DataFrame, gallery_df: pd.DataFrame | None, duplicates: bool | pd.DataFrame = True
+    image_df: pd.DataFrame,
+    gallery_df: pd.DataFrame | None,
+    duplicates: bool | pd.DataFrame = True,
+    progress: bool = True,
 ) -> tuple[pd.DataFrame, pd.DataFrame | None]:
     """Return queries and gallery without repetitions, also of one in the other."""
     frames = [image_df] if gallery_df is None else [image_df, gallery_df]
     for frame in frames:
         require_column(frame, "img_path")
     if isinstance(duplicates, bool):
-        duplicates = duplicates_among(*frames)
+        duplicates = duplicates_among(*frames, progress=progress)
     group_of = dict(zip(duplicates["img_path"], duplicates["group"], strict=True))
     # A picture in no group is one of its own, which the same path in another row belongs to.
     groups = [[group_of.get(path, path) for path in frame["img_path"]] for frame in frames]

@@ -13,6 +13,7 @@ from simlib.columns import Embeddings
 from simlib.encoders.base import Encoder
 from simlib.images import ImageError, load_image
 from simlib.measuring.comparison import named, with_embedding
+from simlib.progress import progress_bar
 from simlib.search import top_k
 
 __all__ = ["CHANGES", "measure_robustness"]
@@ -110,7 +111,7 @@ def measure_robustness(
     k : int
         How many neighbours are compared.
     progress : bool
-        Whether to show progress bars while the catalogue is embedded.
+        Whether to show progress bars, while the catalogue and the changed pictures are embedded.
     seed : int
         Which pictures are drawn.
 
@@ -148,31 +149,38 @@ def measure_robustness(
     changes = CHANGES if changes is None else changes
     chosen, originals = _draw(image_df, pictures, seed)
     changed = {name: [change(image) for image in originals] for name, change in changes.items()}
+    encoders = named(encoders)
     rows = []
-    for name, encoder in named(encoders).items():
-        frame = with_embedding(image_df, encoder, progress)
-        gallery = Embeddings.of(frame, encoder.column)
-        gallery = gallery.some(gallery.have_direction())
-        place_of = dict(zip(gallery.positions.tolist(), range(len(gallery)), strict=True))
-        usable = [number for number, position in enumerate(chosen) if position in place_of]
-        own = np.array([place_of[chosen[number]] for number in usable], dtype=np.int64)
-        before = _unit(gallery.take(own))  # (usable, dim)
-        neighbours = _search(before, gallery, own, k)
-        others = _mean_distance(before, gallery)
-        for change, images in changed.items():
-            pairs = [(at, images[number]) for at, number in enumerate(usable)]
-            applied = [at for at, image in pairs if image is not None]
-            row = {"encoder": name, "change": change, "pictures": len(applied)}
-            if applied:
-                after = _unit(_encode(encoder, [image for _, image in pairs if image is not None]))
-                kept = _search(after, gallery, own[applied], k)
-                moved = 1 - np.vecdot(before[applied], after).mean()
-                same = [
-                    np.isin(first, second).mean()
-                    for first, second in zip(neighbours[applied], kept, strict=True)
-                ]
-                row |= {"moved": moved, "relative": moved / others, "kept": np.mean(same)}
-            rows.append(row)
+    with progress_bar(
+        "changed pictures", " changes", len(encoders) * len(changes), progress
+    ) as bar:
+        for name, encoder in encoders.items():
+            frame = with_embedding(image_df, encoder, progress)
+            gallery = Embeddings.of(frame, encoder.column)
+            gallery = gallery.some(gallery.have_direction())
+            place_of = dict(zip(gallery.positions.tolist(), range(len(gallery)), strict=True))
+            usable = [number for number, position in enumerate(chosen) if position in place_of]
+            own = np.array([place_of[chosen[number]] for number in usable], dtype=np.int64)
+            before = _unit(gallery.take(own))  # (usable, dim)
+            neighbours = _search(before, gallery, own, k)
+            others = _mean_distance(before, gallery)
+            for change, images in changed.items():
+                pairs = [(at, images[number]) for at, number in enumerate(usable)]
+                applied = [at for at, image in pairs if image is not None]
+                row = {"encoder": name, "change": change, "pictures": len(applied)}
+                if applied:
+                    after = _unit(
+                        _encode(encoder, [image for _, image in pairs if image is not None])
+                    )
+                    kept = _search(after, gallery, own[applied], k)
+                    moved = 1 - np.vecdot(before[applied], after).mean()
+                    same = [
+                        np.isin(first, second).mean()
+                        for first, second in zip(neighbours[applied], kept, strict=True)
+                    ]
+                    row |= {"moved": moved, "relative": moved / others, "kept": np.mean(same)}
+                rows.append(row)
+                bar.update()
     columns = ["encoder", "change", "pictures", "moved", "relative", "kept"]
     return pd.DataFrame(rows, columns=columns)
 

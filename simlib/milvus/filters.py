@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -9,6 +10,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from simlib.arguments import short_repr
+from simlib.where import read_condition
 
 # A literal as Milvus Lite and servers read it, a placeholder, or what must not be left over.
 _PIECES = re.compile(
@@ -85,6 +87,103 @@ def _require_harmless(template: str, piece: re.Match[str]) -> None:
         )
     if problem:
         raise ValueError(f"The filter {template!r} {problem}")
+
+
+def filter_of(where: str, fields: Mapping[str, str]) -> tuple[str, dict[str, object]]:
+    """Return a condition in the language of ``DataFrame.query`` as a filter and its parameters.
+
+    Only what means the same in both languages is translated: columns compared with values, ``in``,
+    ``and``, ``or`` and ``not``.
+
+    Parameters
+    ----------
+    where : str
+        Such as ``"colour == 'red' and 10 < price < 30"``.
+    fields : mapping of str to str
+        Column → its type in Milvus.
+
+    Raises
+    ------
+    TypeError
+        If it is no text.
+    ValueError
+        If it is anything else, or compares a column with a value of another kind.
+
+    Examples
+    --------
+    >>> filter_of("colour == 'red' & 10 < price < 30", {"colour": "VARCHAR", "price": "INT64"})[0]
+    '(colour == {where_0} and (price > {where_1} and price < {where_2}))'
+    """
+    if not isinstance(where, str):
+        raise TypeError(
+            f"where={short_repr(where)} can't be sent to Milvus, which knows no mask of a frame's "
+            "rows. Give a condition as a text, \"colour == 'red'\", or filter=."
+        )
+
+    def refuse(why: str) -> ValueError:
+        return ValueError(
+            f"where={short_repr(where)} {why}. Milvus' own language may have it: filter=..., see "
+            f"https://milvus.io/docs/boolean.md. The index has: {', '.join(fields)}."
+        )
+
+    tree, names = read_condition(where, refuse)
+    for column in names.values():
+        if column not in fields:
+            raise refuse(f"names {column!r}, which is no column of the index")
+    parameters: dict[str, object] = {}
+
+    def compared(left: ast.expr, sign: ast.cmpop, right: ast.expr) -> str:
+        if isinstance(right, ast.Name) and not isinstance(left, ast.Name):
+            left, right, sign = right, left, _MIRRORED.get(type(sign), sign)
+        word, kind, value = _SIGNS[type(sign)], "", None
+        if isinstance(left, ast.Name):
+            kind = fields[names[left.id]]
+            try:
+                value = ast.literal_eval(right)
+            except (ValueError, TypeError):
+                value = None
+        several = isinstance(value, (list, tuple))
+        values = list(value) if isinstance(value, (list, tuple)) else [value]
+        if several and word in ("==", "!="):  # as DataFrame.query has it
+            word = "in" if word == "==" else "not in"
+        if several != (word in ("in", "not in")) or not all(
+            isinstance(each, _TYPES.get(kind, ())) and isinstance(each, bool) == (kind == "BOOL")
+            for each in values
+        ):
+            raise refuse("compares something else than a column with values of its kind")
+        if kind in ("VARCHAR", "BOOL") and word not in ("==", "!=", "in", "not in"):
+            raise refuse("asks which of two texts is less, and in Milvus a missing text is empty")
+        parameters[name := f"where_{len(parameters)}"] = values if several else value
+        return f"{names[left.id]} {word} {{{name}}}"  # type: ignore[attr-defined]
+
+    def written(node: ast.expr) -> str:
+        if isinstance(node, ast.BoolOp):
+            word = " and " if isinstance(node.op, ast.And) else " or "
+            return f"({word.join(map(written, node.values))})"
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.Not, ast.Invert)):
+            return f"not ({written(node.operand)})"
+        if isinstance(node, ast.Compare):
+            sides = [node.left, *node.comparators]
+            pairs = zip(sides[:-1], node.ops, sides[1:], strict=True)
+            parts = [compared(*pair) for pair in pairs]
+            return parts[0] if len(parts) == 1 else f"({' and '.join(parts)})"
+        if isinstance(node, ast.Name) and fields[names[node.id]] == "BOOL":
+            return f"{names[node.id]} == true"
+        raise refuse("is more than columns compared with values")
+
+    return written(tree.body), parameters
+
+
+_SIGNS: dict[type, str] = {
+    **{ast.Eq: "==", ast.NotEq: "!=", ast.In: "in", ast.NotIn: "not in"},
+    **{ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="},
+}
+_MIRRORED: dict[type, ast.cmpop] = {
+    **{ast.Lt: ast.Gt(), ast.LtE: ast.GtE(), ast.Gt: ast.Lt(), ast.GtE: ast.LtE()},
+}
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    **{"VARCHAR": str, "BOOL": bool, "INT64": (int, float), "DOUBLE": (int, float)},
+}
 
 
 def literal(value: object, name: str) -> str:

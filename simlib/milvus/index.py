@@ -16,7 +16,7 @@ from simlib.columns import Embeddings
 from simlib.encoders.base import Encoder
 from simlib.milvus.collection import SCORES, Collection, describe, load
 from simlib.milvus.connection import Connection, MilvusRefusal
-from simlib.milvus.filters import literal, render_filter
+from simlib.milvus.filters import filter_of, literal, render_filter
 from simlib.milvus.rows import (
     FINGERPRINT,
     LABEL,
@@ -202,6 +202,9 @@ class MilvusIndex:
         *,
         text: str | None = None,
         weight: float = 0.5,
+        minus: str | None = None,
+        minus_weight: float = 0.5,
+        where: str | None = None,
         columns: str | Sequence[str] = (),
         encoder: Encoder | None = None,
         search_params: Mapping[str, object] | None = None,
@@ -224,8 +227,12 @@ class MilvusIndex:
             The values of names in braces, ``filter="colour == {colour}"``, without quotes around
             them. What a user has typed belongs here, never into ``filter``: it can then be nothing
             but a value, and so not the pattern of ``like`` either.
-        text, weight, encoder
+        text, weight, minus, minus_weight, encoder
             As for :func:`simlib.nearest`; ``encoder`` is by default the index's own.
+        where : str, optional
+            A condition as :func:`simlib.nearest` takes it, as far as it means the same in Milvus:
+            columns compared with values, ``in``, ``and``, ``or``, ``not``. Beside a ``filter``
+            both must hold. In an index a missing text is an empty one.
         columns : str or sequence of str
             Further columns of the result.
         search_params : mapping, optional
@@ -241,9 +248,12 @@ class MilvusIndex:
         ------
         KeyError
             If the index has no such column.
+        TypeError
+            If ``where`` is no text.
         ValueError
             If ``k`` is out of range, the query has another dimension or no direction, Milvus cannot
-            read the filter, or a column has the name of one that results have already.
+            read the filter or the condition, or a column has the name of one that results have
+            already.
         simlib.ImageError
             If the query is a picture that cannot be opened.
         ConnectionError
@@ -260,7 +270,12 @@ class MilvusIndex:
                     f"columns={columns} would overwrite the {column!r} of the results. Rename the "
                     "frame's column and build the index again."
                 )
-        vector, own = read_query(self, query, text, encoder, weight)
+        if where is not None:
+            fields = {field: self._described.fields[field] for field in self.columns}
+            condition, values = filter_of(where, fields)
+            filter = f"({filter}) and {condition}" if filter.strip() else condition
+            filter_params = {**(filter_params or {}), **values}
+        vector, own = read_query(self, query, text, encoder, weight, minus, minus_weight)
         wanted = [*dict.fromkeys(["img_path", *columns])]
         hits = self._ask(
             "search",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from simlib.columns import Embeddings, forget_pages, require_column
+from simlib.columns import Embeddings, require_column
 
 LABEL = "row_label"
 """The field that holds the frame's labels: the primary key."""
@@ -199,7 +199,7 @@ def batches_of(
             row = {LABEL: labels[position], FINGERPRINT: _fingerprint(vector, plain)}
             batch.rows.append(row | plain | {embedding_col: vector})
         yield batch
-        forget_pages(embeddings.matrix)
+        embeddings.forget_pages()
 
 
 def without_embedding(

@@ -26,6 +26,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -190,6 +191,18 @@ SHA256 = {f"{part}/model.safetensors": sha256 for part, sha256 in _WEIGHTS_SHA25
 """Of the other files in the folder."""
 
 
+def resized(size: tuple[int, int]) -> tuple[int, int]:
+    """Return the width and height that a picture has on the square.
+
+    Examples
+    --------
+    >>> resized((4000, 3000))
+    (288, 216)
+    """
+    width, height = (max(1, round(side * INPUT_SIDE / max(size))) for side in size)
+    return width, height
+
+
 def lay_on_square(image: Image.Image) -> np.ndarray:
     """Return what the model sees of an RGB picture, uint8 ``(288, 288, 3)``.
 
@@ -202,11 +215,10 @@ def lay_on_square(image: Image.Image) -> np.ndarray:
     >>> seen.shape, seen[0, 0].tolist(), seen[0, 144].tolist()
     ((288, 288, 3), [255, 255, 255], [255, 0, 0])
     """
-    longer = max(image.size)
-    width, height = (max(1, round(side * INPUT_SIDE / longer)) for side in image.size)
-    resized = image.resize((width, height), Image.Resampling.BICUBIC)
+    width, height = resized(image.size)
+    small = image.resize((width, height), Image.Resampling.BICUBIC)
     square = Image.new("RGB", (INPUT_SIDE, INPUT_SIDE), "white")
-    square.paste(resized, ((INPUT_SIDE - width) // 2, (INPUT_SIDE - height) // 2))
+    square.paste(small, ((INPUT_SIDE - width) // 2, (INPUT_SIDE - height) // 2))
     return np.asarray(square)
 
 
@@ -410,6 +422,56 @@ def _image_parts(projections: dict[str, np.ndarray]) -> dict[str, dict[str, np.n
         "image_6_Dense": {"linear.weight": joined, "linear.bias": projections["image.bias"]},
         "text_3_Dense": dense("text"),
     }
+
+
+def without_zeros(model):
+    """Return the part of the opened model that reads pictures, a ``torch.nn.Module``.
+
+    It reads pixels as the folder's does, float32 ``(n, 3, 288, 288)``, and gives the same
+    embeddings but for rounding, ``(n, 384)`` of length 1. Only stock modules can stand in the
+    folder, whose matrices :func:`_image_parts` fills up with zeros; here they are cut out again,
+    which leaves a quarter of them to be multiplied.
+    """
+    import torch
+    from torch.nn import functional
+
+    *features, widen, choose, join = model[0].sub_modules["image"]
+    dim = join.linear.out_features
+    classes = join.linear.in_features - dim
+    units = widen.linear.in_features - efficientnet_lite0.DIM
+    hidden = widen.linear.out_features - classes - units
+
+    def linear(weight: torch.Tensor, bias: torch.Tensor) -> torch.nn.Linear:
+        layer = torch.nn.Linear(weight.shape[1], weight.shape[0], dtype=weight.dtype)
+        layer.load_state_dict({"weight": weight, "bias": bias})
+        return layer.requires_grad_(False)
+
+    class WithoutZeros(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.features = torch.nn.ModuleList(features)
+            read, projected = efficientnet_lite0.DIM, choose.residual.weight[classes:]
+            self.hidden = linear(widen.linear.weight[:hidden, :read], widen.linear.bias[:hidden])
+            self.scores = linear(
+                widen.residual.weight[hidden:-units, :read], choose.linear.bias[:classes]
+            )
+            self.names = linear(join.linear.weight[:, :classes], join.linear.bias)
+            self.image = linear(
+                torch.hstack([projected[:, :hidden], projected[:, -units:]]),
+                torch.zeros(dim, dtype=projected.dtype),
+            )
+
+        def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+            values: dict[str, Any] = {"pixel_values": pixels, "modality": "image"}
+            for module in self.features:
+                values = module(values)
+            both = values["sentence_embedding"]  # (n, 1376): features, colours
+            read, colours = both[:, : efficientnet_lite0.DIM], both[:, efficientnet_lite0.DIM :]
+            names = self.names(self.scores(read).softmax(-1))
+            hidden = self.hidden(read).relu()
+            return functional.normalize(names + self.image(torch.hstack([hidden, colours])), dim=-1)
+
+    return WithoutZeros().eval()
 
 
 def _patch_reader() -> dict[str, np.ndarray]:

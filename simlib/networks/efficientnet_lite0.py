@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageOps
 
+from simlib.images import with_shorter_side
 from simlib.networks.inference import Network, load_network
 from simlib.networks.weights import packaged_folder
 from simlib.storage.hashing import sha256_of
@@ -67,6 +68,17 @@ def build(device: str = "cpu"):
     return network.to(memory_format=torch.channels_last)
 
 
+def resized(size: tuple[int, int]) -> tuple[int, int]:
+    """Return the width and height that a picture has before the middle is cut out of it.
+
+    Examples
+    --------
+    >>> resized((4000, 3000))
+    (341, 256)
+    """
+    return with_shorter_side(size, RESIZED_SIDE)
+
+
 def crop(image: Image.Image) -> np.ndarray:
     """Return what the network sees of an RGB picture, uint8 ``(224, 224, 3)``.
 
@@ -81,10 +93,10 @@ def crop(image: Image.Image) -> np.ndarray:
         # The centre crop never sees the far ends of a ribbon: drop them before they are enlarged.
         image = ImageOps.fit(image, (min(image.width, 4 * shorter), min(image.height, 4 * shorter)))
     # Rounded as torchvision's Resize and CenterCrop do: the features feel a shift of half a pixel.
-    width, height = (side * RESIZED_SIDE // shorter for side in image.size)
+    width, height = resized(image.size)
     left, top = (round((side - INPUT_SIDE) / 2) for side in (width, height))
-    resized = image.resize((width, height), Image.Resampling.BICUBIC)
-    return np.asarray(resized.crop((left, top, left + INPUT_SIDE, top + INPUT_SIDE)))
+    small = image.resize((width, height), Image.Resampling.BICUBIC)
+    return np.asarray(small.crop((left, top, left + INPUT_SIDE, top + INPUT_SIDE)))
 
 
 def prepare(image: Image.Image) -> np.ndarray:

@@ -36,7 +36,7 @@ from simlib.storage.atomic import atomic_write
 if TYPE_CHECKING:
     import torch
 
-PRECISIONS = ("float32", "bfloat16")
+PRECISIONS = ("float32", "bfloat16", "float16")
 CONVERSION = 1  # raised when the code below converts the same network to something else
 _one_at_a_time = threading.Lock()  # torch can't trace two networks at once
 _compiled: weakref.WeakSet[_OpenvinoNetwork] = weakref.WeakSet()
@@ -93,7 +93,8 @@ def load_network(
     precision : str
         ``"float32"`` or ``"bfloat16"``; the latter is quicker on processors that have it, but less
         exact: on 341 photos the worst cosine to EfficientNet-Lite0's float32 features was 0.988.
-        OpenVINO takes float32 on processors without it.
+        OpenVINO takes float32 on processors without it. ``"float16"`` is for GPUs, of which older
+        ones know no bfloat16.
     backend : str, optional
         ``"torch"`` or ``"openvino"`` (CPU only); by default OpenVINO on a CPU where it is
         installed, unless the variable ``ONEDNN_MAX_CPU_ISA`` holds oneDNN to older processors.
@@ -101,13 +102,19 @@ def load_network(
     Raises
     ------
     ValueError
-        If the precision or the backend is unknown, or OpenVINO is asked for on another device.
+        If the precision or the backend is unknown, float16 is asked for on a CPU, or OpenVINO on
+        another device.
     ImportError
         If OpenVINO is asked for and missing.
     """
     _survive_forks()
     if precision not in PRECISIONS:
         raise ValueError(f"precision={precision!r} is unknown; choose one of {PRECISIONS}.")
+    if precision == "float16" and device == "cpu":
+        raise ValueError(
+            "precision='float16' is for GPUs, but the device is 'cpu'. On a CPU take 'bfloat16', "
+            "or leave it out."
+        )
     if backend not in (None, "torch", "openvino"):
         raise ValueError(
             f"backend={backend!r} is unknown; choose 'openvino' or 'torch', or leave it out for "

@@ -77,9 +77,17 @@ def dim_of(arch: str) -> int:
 
 
 def own_network(path: Path):
-    """Return the network in a file that `train` made, its architecture, and the file's SHA-256."""
-    import torch
+    """Return what is in a file that `train` made.
 
+    Returns
+    -------
+    callable
+        Builds the network; it is what takes long, and not needed where it was converted before.
+    str
+        The architecture.
+    str
+        The file's SHA-256.
+    """
     if not path.is_file():
         raise FileNotFoundError(
             f"There are no SimCLR weights at {path}. "
@@ -96,11 +104,18 @@ def own_network(path: Path):
             f"expected {COMPACT_SHA256}. {restore_hint()}"
         )
     parts, settings = read_parts(path)
-    network = build(settings["arch"])
-    load_all(network, parts["encoder"], path)
-    whitening = torch.nn.Linear(cells_of(network), dim_of(settings["arch"]))
-    load_all(whitening, parts["whitening"], path)
-    return torch.nn.Sequential(third_stage(network), whitening), settings["arch"], sha256
+    arch = settings["arch"]
+
+    def build_network():
+        import torch
+
+        network = build(arch)
+        load_all(network, parts["encoder"], path)
+        whitening = torch.nn.Linear(cells_of(network), dim_of(arch))
+        load_all(whitening, parts["whitening"], path)
+        return torch.nn.Sequential(third_stage(network), whitening)
+
+    return build_network, arch, sha256
 
 
 def third_stage(network):
@@ -142,6 +157,7 @@ def read_parts(path: Path) -> tuple[dict[str, dict], dict]:
 
 
 def published_network():
+    """Return what builds the published network, and the SHA-256 of its weights."""
     from simlib.networks.simclr_published import fetch_checkpoint, read_encoder_weights
 
     path = fetch_checkpoint()
@@ -149,7 +165,7 @@ def published_network():
     names = {*network.state_dict(), "fc.weight", "fc.bias"}  # which nothing calls in bolts either
     weights, sha256 = read_encoder_weights(path, names)
     load_all(network, {n: t for n, t in weights.items() if not n.startswith("fc.")}, path)
-    return network, sha256
+    return lambda: network, sha256
 
 
 def load_all(network, weights: dict, path: Path) -> None:

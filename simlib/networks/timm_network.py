@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from simlib.downloads.hub import hub_file
+from simlib.images import ResizesTo, with_shorter_side
 from simlib.storage.hashing import sha256_of
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ class TimmNetwork(NamedTuple):
     """From an RGB picture to float32 ``(3, height, width)``; safe in several threads."""
     recipe: str
     """The weights' SHA-256 and the preprocessing."""
+    resizes_to: ResizesTo
+    """From a picture's size to that before the middle is cut out of it; None where unknown."""
 
 
 def open_timm(
@@ -101,4 +104,18 @@ def open_timm(
     def prepare(image: Image.Image) -> np.ndarray:
         return transform(image).numpy()
 
-    return TimmNetwork(network.eval(), prepare, f"{sha256_of(path)} {transform}")
+    recipe = f"{sha256_of(path)} {transform}"
+    return TimmNetwork(network.eval(), prepare, recipe, _resize_in(transform))
+
+
+def _resize_in(transform: Any) -> ResizesTo:
+    """Return what the first step of a torchvision transform does to sizes."""
+    from torchvision.transforms import Resize
+
+    first = transform.transforms[0]
+    wanted = first.size if isinstance(first, Resize) and first.max_size is None else None
+    if isinstance(wanted, (tuple, list)):
+        wanted = wanted[0] if len(wanted) == 1 else (wanted[1], wanted[0])
+    if isinstance(wanted, int):
+        return lambda size: with_shorter_side(size, wanted)
+    return lambda size: wanted

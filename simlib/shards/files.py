@@ -23,7 +23,9 @@ from simlib.encoders.base import require_encoder
 from simlib.storage import atomic
 from simlib.storage.hashing import sha256_of
 
-FORMAT = 1
+FORMAT = 2
+"""1 until large JPEGs were decoded at a fraction of their size: its rows are of full pictures."""
+
 MANIFEST_FORMAT = 2
 UNFINISHED = ".unfinished-"
 CANNOT_WRITE = (
@@ -154,6 +156,11 @@ def describe(out: Path, file: str) -> Shard:
         return shard
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ShardError(str(out / file), str(error)) from error
+
+
+def format_of(opened: pq.ParquetFile) -> int:
+    """Return the format of a shard, as its footer says."""
+    return int(json.loads((opened.metadata.metadata or {})[NOTES]).get("format", 1))
 
 
 def columns_of(opened: pq.ParquetFile) -> list[list]:

@@ -24,6 +24,7 @@ from simlib.shards.files import (
     Shard,
     ShardError,
     file_of_shards,
+    format_of,
     open_shard,
 )
 from simlib.storage.hashing import sha256_of
@@ -82,8 +83,8 @@ def make_shard(
         stack.enter_context(writer)
         for start in range(0, len(task.pictures), step):
             rows = [_Row(picture) for picture in task.pictures[start : start + step]]
-            by_content = _take_unchanged(rows, earlier, task)
-            embedded += _embed([row for row in rows if row.is_open], by_content, encoder, task)
+            known = _take_unchanged(rows, earlier, task)
+            embedded += _embed([row for row in rows if row.is_open], *known, encoder, task)
             failed += sum(row.reason is not None for row in rows)
             unread += sum(row.content_hash is None and not row.picture.problem for row in rows)
             writer.write_table(_table(rows, schema))
@@ -112,16 +113,20 @@ class _Row:
 
 def _take_unchanged(
     rows: list[_Row], earlier: list[pq.ParquetFile], task: Task
-) -> dict[bytes, np.ndarray]:
+) -> tuple[dict[bytes, np.ndarray], dict[bytes, np.ndarray]]:
     """Fill in what earlier shards hold of pictures whose size and time are as before.
 
     Returns the embeddings that these shards hold thereabouts, by content: a picture may have been
-    touched or renamed. One row group is read at a time.
+    touched or renamed. Those of shards of format 1 are apart, and none of them is filled in: only
+    its content says whether a picture is decoded in full as it was then. One row group is read at
+    a time.
     """
     wanted = {row.picture.path: row for row in rows}
     first, last = rows[0].picture.path, rows[-1].picture.path
     by_content: dict[bytes, np.ndarray] = {}
+    in_full: dict[bytes, np.ndarray] = {}
     for opened in earlier:
+        is_old = format_of(opened) < FORMAT
         for group in range(opened.num_row_groups):
             ends = opened.metadata.row_group(group).column(0).statistics
             if ends and ends.has_min_max and (ends.min > last or ends.max < first):
@@ -131,35 +136,46 @@ def _take_unchanged(
             for values, embedding in zip(said, matrix_of(lists)[0], strict=True):
                 path, size, mtime_ns, content_hash, _, reason = values
                 if reason is None:
-                    by_content[bytes.fromhex(content_hash)] = embedding
+                    (in_full if is_old else by_content)[bytes.fromhex(content_hash)] = embedding
                 elif content_hash is None or task.retry_failed:
                     continue
                 row = wanted.get(path)
+                if is_old and reason is None:
+                    continue
                 if row and (size, mtime_ns) == (row.picture.size, row.picture.mtime_ns):
                     row.content_hash, row.reason = content_hash, reason
                     row.embedding = embedding if reason is None else None
-    return by_content
+    return by_content, in_full
 
 
 def _embed(
-    rows: list[_Row], by_content: dict[bytes, np.ndarray], encoder: Encoder, task: Task
+    rows: list[_Row],
+    by_content: dict[bytes, np.ndarray],
+    in_full: dict[bytes, np.ndarray],
+    encoder: Encoder,
+    task: Task,
 ) -> int:
     """Embed what is not known by content either; return how many embeddings were computed."""
     from joblib import cpu_count
 
-    def known(digests: list[bytes]) -> dict[bytes, np.ndarray]:
-        return {digest: by_content[digest] for digest in digests if digest in by_content}
-
     paths = [os.path.join(task.folder, row.picture.path) for row in rows]
     job = EmbeddingJob(paths, encoder, task.workers or min(8, cpu_count()))
     if by_content:
-        job.take_from(known, lambda done: None)
+        job.take_from(_lookup(by_content), lambda done: None, by_digest=True)
+    if in_full:  # found by the digest of a file only where the cache's key is that, too
+        job.take_from(_lookup(in_full), lambda done: None)
     job.run(task.batch_size, task.cache, lambda done: None)
     for place, (row, digest, error) in enumerate(zip(rows, job.digests, job.errors, strict=True)):
         row.content_hash = None if digest is None else digest.hex()
         row.reason = error and error.reason
         row.embedding = job.matrix[place] if job.matrix is not None and not error else None
     return job.encoded
+
+
+def _lookup(
+    embeddings: dict[bytes, np.ndarray],
+) -> Callable[[list[bytes]], dict[bytes, np.ndarray]]:
+    return lambda keys: {key: embeddings[key] for key in keys if key in embeddings}
 
 
 def _schema(made_by: MadeBy) -> pa.Schema:

@@ -28,7 +28,7 @@ import numpy as np
 import pandas as pd
 
 from simlib.arguments import require_count
-from simlib.columns import column_of_rows, forget_pages, new_matrix
+from simlib.columns import ENCODERS, column_of_rows, forget_pages, new_matrix
 from simlib.encoders import load_encoder
 from simlib.encoders.base import Encoder
 from simlib.images import ImageError
@@ -298,6 +298,8 @@ def load_shards(
     -------
     pandas.DataFrame
         The frames of :func:`iterate_shards`, one below the other.
+        ``.attrs["simlib_encoders"]`` notes the encoder's name and recipe, as after
+        :func:`simlib.embed`.
 
     Raises
     ------
@@ -328,6 +330,8 @@ def load_shards(
         frames.append(frame)
     frame = pd.concat(frames)
     frame[manifest.column] = column_of_rows(matrix, present, frame.index)
+    made_by = {"name": manifest.encoder, "recipe": manifest.recipe}
+    frame.attrs[ENCODERS] = {manifest.column: made_by}
     return frame
 
 

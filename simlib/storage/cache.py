@@ -37,6 +37,8 @@ NOT_THE_FILES_FAULT = {
 class EmbeddingCache:
     """The embeddings of one encoder's recipe, by the SHA-256 of the picture's file.
 
+    Where a JPEG was decoded at a fraction of its size, the key is a hash of that and the fraction.
+
     A cache never stops the work: a file that is damaged is set aside and replaced, one that can't
     be written (a read-only folder) is read, and where nothing can be kept (a full disk) it is done
     without, with one warning.

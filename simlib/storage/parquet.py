@@ -85,7 +85,7 @@ def save_embeddings(image_df: pd.DataFrame, path: str | os.PathLike) -> Path:
     embeddings = {
         column: Embeddings.of(image_df, column)
         for column in image_df.columns
-        if _holds_embeddings(image_df[column])
+        if holds_embeddings(image_df[column])
     }
     rest = image_df.drop(columns=list(embeddings))
     rest.attrs = {}  # which pyarrow would try to write
@@ -168,7 +168,7 @@ def _index_names(index: pd.Index) -> list[str]:
     ]
 
 
-def _holds_embeddings(column: pd.Series) -> bool:
+def holds_embeddings(column: pd.Series) -> bool:
     """Return whether all cells that are not missing are rows of floats, of one length."""
     present = column.dropna().tolist() if column.dtype == object else []
     lengths = set(map(_floats_in, present))

@@ -21,6 +21,7 @@ from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import Dataset, Sampler
 
+from simlib.progress import progress_bar
 from simlib.storage.atomic import atomic_write
 from simlib.training.bolts import known_warnings_silenced, simclr_class
 from simlib.training.views import draw_views, normalise
@@ -224,6 +225,36 @@ class Bookkeeper(Callback):
         writer.writeheader()
         writer.writerows(self.rows)
         return text.getvalue()
+
+
+class ShownProgress(Callback):
+    """Shows a bar of all steps, with the epoch and the mean loss of the last one that ended."""
+
+    def __init__(self, keeper: Bookkeeper, show: bool) -> None:
+        self.keeper, self.show = keeper, show
+        self._bar: Any = None
+
+    def on_train_start(self, trainer, module) -> None:
+        steps = trainer.max_epochs * trainer.num_training_batches
+        self._bar = progress_bar(
+            "training", " steps", steps, self.show, initial=trainer.global_step
+        )
+
+    def on_train_epoch_start(self, trainer, module) -> None:
+        self._bar.set_description(f"training, epoch {trainer.current_epoch + 1}", refresh=False)
+
+    def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx) -> None:
+        self._bar.update()
+
+    def on_train_epoch_end(self, trainer, module) -> None:
+        self._bar.set_postfix(loss=f"{self.keeper.rows[-1]['loss']:.3f}", refresh=False)
+
+    def on_train_end(self, trainer, module) -> None:
+        self._bar.close()
+
+    def on_exception(self, trainer, module, exception) -> None:
+        if self._bar is not None:
+            self._bar.close()
 
 
 CHECKPOINT, CURVE = "last.ckpt", "curve.csv"

@@ -104,7 +104,8 @@ def train(
     every : int
         Epochs between two checkpoints (and evaluations).
     progress : bool
-        Whether to show a bar.
+        Whether to show bars: of the pictures while they are decoded, then of the training's steps,
+        with the epoch and its loss.
 
     Returns
     -------
@@ -217,12 +218,12 @@ def train(
             devices=1,
             precision=precision,
             max_epochs=epochs,
-            callbacks=[keeper],
+            callbacks=[keeper, training.ShownProgress(keeper, progress)],
             deterministic="warn",
             logger=False,
             enable_checkpointing=False,  # the bookkeeper does it, so that a kill can't harm it
             enable_model_summary=False,
-            enable_progress_bar=progress,
+            enable_progress_bar=False,  # Lightning's does not look at TQDM_DISABLE
         )
         try:
             trainer.fit(module, loader, ckpt_path=str(checkpoint) if checkpoint.exists() else None)
