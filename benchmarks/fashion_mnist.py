@@ -25,7 +25,7 @@ from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 
 from simlib.columns import Embeddings
-from simlib.search import top_k
+from simlib.exact import top_k
 
 FOLDER = Path("/usr/share/datasets/fashion-mnist")
 NEIGHBOURS = (1, 5, 9)

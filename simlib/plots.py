@@ -15,12 +15,11 @@ from PIL import Image, ImageDraw
 from simlib.columns import (
     Embeddings,
     embedding_matrix,
-    encoder_of,
     noted_encoders,
     require_column,
 )
 from simlib.encoders import load_encoder
-from simlib.encoders.base import Encoder
+from simlib.encoders.base import Encoder, TextEncoder
 from simlib.figures import (
     axes_given,
     finish,
@@ -32,7 +31,7 @@ from simlib.figures import (
 from simlib.images import ImageError, decode_image, load_image
 from simlib.progress import PATIENCE, progress_bar
 from simlib.query import FrameGallery, Query, encode_query
-from simlib.search import nearest
+from simlib.search import nearest, nearest_to
 from simlib.synonyms import synonyms
 from simlib.where import Where
 
@@ -255,28 +254,32 @@ def text_image_search(
     require_column(df, "img_path")
     require_empty_figure(figure)
     require_savable(save)
-    embeddings = Embeddings.of(df, img_emb_col)
+    gallery = FrameGallery(df, img_emb_col)
     if model is None:
-        model = encoder_of(embeddings) or _load_its_encoder(df, img_emb_col)
-    vector = encode_query(model, text_query, minus=minus, minus_weight=minus_weight)
-    if len(vector) != embeddings.dim:
+        model = gallery.encoder or _load_its_encoder(df, img_emb_col)
+    words = encode_query(model, text_query)
+    if len(words) != gallery.dim:
         raise ValueError(
-            f"The model {type(model).__name__} gives {len(vector)} values, but the embeddings in "
-            f"{img_emb_col!r} have {embeddings.dim}: another model made them. Pass that one as "
+            f"The model {type(model).__name__} gives {len(words)} values, but the embeddings in "
+            f"{img_emb_col!r} have {gallery.dim}: another model made them. Pass that one as "
             "model=, or embed the pictures with this one."
         )
-    found = nearest(df, img_emb_col, vector, k, where=where, columns=columns)
+    vector = words
+    if minus is not None:
+        vector = encode_query(model, text_query, minus=minus, minus_weight=minus_weight)
+    asked = (words, model) if isinstance(model, TextEncoder) else None
+    found = nearest_to(gallery, vector, k, asked=asked, where=where, columns=columns)
     if found.empty and where is None:
         raise ValueError(
             f"None of the embeddings in {img_emb_col!r} can be compared: each is zero or not "
             "finite."
         )
-    words = _words_shown(text_query, minus)
+    shown = _words_shown(text_query, minus)
     draw_neighbours(
         None,
         found,
-        title=words,
-        alt_text=f"What fits {words} best by {_shown(img_emb_col)}",
+        title=shown,
+        alt_text=f"What fits {shown} best by {_shown(img_emb_col)}",
         names=_names_of(df, found),
         figure=figure,
         save=save,
@@ -325,6 +328,9 @@ def draw_neighbours(
     number = len(neighbours)
     if number > MOST_DRAWN:
         title = f"{title} (the first {MOST_DRAWN} of {number:,})".strip()
+    fit = neighbours.attrs.get("fit", 1.0)
+    doubt = "" if fit >= 0.5 or number == 0 else f"probably nothing here fits (fit {fit:.2f})"
+    title = "\n".join(filter(None, [_shown(title), doubt]))
     first = neighbours.head(MOST_DRAWN)
     similarities = [f"{similarity:.2f}" for similarity in first["cosine_similarity"]]
     pictures = [*([] if query is None else [query]), *first["img_path"]]
@@ -340,13 +346,14 @@ def draw_neighbours(
             for axis in axes[len(pictures) :]:
                 axis.set_axis_off()
             axes[-1].text(0.5, 0.5, "nothing found", ha="center", va="center", fontsize=9)
-        drawn.suptitle(_shown(title), fontsize=10, **PLAIN)
+        drawn.suptitle(title, fontsize=10, **PLAIN)
         tighten(drawn, pad=0.4)
         listed = [
             f"{name} {similarity}" for name, similarity in zip(names, similarities, strict=False)
         ]
         found = f"with cosine similarities: {_enumerated(listed, number)}"
         alt_text = f"{alt_text}, {found if listed else 'but nothing was found'}."
+        alt_text += f" But {doubt}." if doubt else ""
         finish(drawn, alt_text[:1].upper() + alt_text[1:], save)
 
 

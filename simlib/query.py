@@ -27,6 +27,10 @@ Query: TypeAlias = Hashable | os.PathLike | Image.Image | np.ndarray | bytes
 """A label, the path of a picture, a picture, a picture's bytes, or an embedding."""
 
 
+FILES = (str, os.PathLike, bytes, bytearray, memoryview)
+"""What says which picture is meant, unless it is a label: its path, or the bytes of its file."""
+
+
 class Gallery(Protocol):
     """What a query is compared with."""
 
@@ -56,7 +60,7 @@ class FrameGallery:
         self.embeddings = Embeddings.of(image_df, embedding_col)
         warn_if_slow(self.embeddings, image_df[embedding_col])
         self.name = embedding_col
-        self._frame = image_df
+        self.frame = image_df
 
     @property
     def dim(self) -> int:
@@ -67,8 +71,8 @@ class FrameGallery:
         return encoder_of(self.embeddings)
 
     def describe_label(self) -> str:
-        some = ", ".join(short_repr(label) for label in self._frame.index[:3])
-        more = ", …" if len(self._frame) > 3 else ""
+        some = ", ".join(short_repr(label) for label in self.frame.index[:3])
+        more = ", …" if len(self.frame) > 3 else ""
         return f"a label of the frame (which has {some}{more})"
 
     def row_at(self, label: object) -> tuple[np.ndarray, int] | None:
@@ -84,7 +88,7 @@ class FrameGallery:
             return None
         place = int(np.searchsorted(self.embeddings.positions, position))  # they ascend
         if place == len(self.embeddings) or self.embeddings.positions[place] != position:
-            errors = self._frame["error"] if "error" in self._frame else None
+            errors = self.frame["error"] if "error" in self.frame else None
             reason = "it is missing." if errors is None else errors.iloc[position]
             raise ValueError(
                 f"The row at label {short_repr(label)} has no embedding in {self.name!r}: {reason}"
@@ -93,7 +97,7 @@ class FrameGallery:
 
     def position_of(self, label: object) -> int | None:
         """Return the position in the frame of the row with a label, None if there is none."""
-        index = self._frame.index
+        index = self.frame.index
         try:
             if not isinstance(label, Hashable) or label not in index:
                 return None
@@ -256,12 +260,23 @@ def _read(gallery: Gallery, query: Query | None, encoder: Encoder | None) -> tup
             f"There is nothing to search for: give {gallery.describe_label()}, a path, a picture, "
             "a vector, or a text."
         )
-    if isinstance(query, (str, os.PathLike, bytes, bytearray, memoryview)):
+    if isinstance(query, FILES):
         known = encoder or gallery.encoder
         resizes_to = known.resizes_to if isinstance(known, Encoder) else None
         picture = _open(gallery, query, resizes_to)
         return _known_encoder(gallery, encoder, "a picture").encode([picture])[0], None
     return numbers_of(query, gallery.describe_label), None
+
+
+def is_vector(query: object) -> bool:
+    """Return whether a query that is no label must be an embedding, and not a picture.
+
+    Examples
+    --------
+    >>> is_vector([3, 4]), is_vector("shoe.jpg")
+    (True, False)
+    """
+    return not isinstance(query, (Image.Image, *FILES))
 
 
 def _open(

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageEnhance
 
 import simlib
-from simlib import search
+from simlib import exact
 from simlib.measuring.duplicates import Duplicates, find_duplicates
 
 
@@ -78,7 +78,7 @@ def test_different_products_are_no_copies(products):
 
 
 def test_groups_are_numbered_and_listed_in_the_frames_order(product_df, monkeypatch):
-    monkeypatch.setattr(search, "CHUNK_BYTES", 500)  # so that there are many blocks
+    monkeypatch.setattr(exact, "CHUNK_BYTES", 500)  # so that there are many blocks
     order = [5, 0, 3, 5, 9, 0, 5]
     frame = product_df.iloc[order].set_axis(list("abcdefg"))
     found = find_duplicates(frame)

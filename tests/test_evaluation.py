@@ -8,7 +8,7 @@ import pytest
 from average_colours import AverageColours
 
 import simlib
-from simlib import search
+from simlib import exact
 from simlib.measuring import evaluation
 from simlib.measuring.evaluation import bootstrap_interval, evaluate, precision_at_k
 
@@ -106,7 +106,7 @@ def brute_force(frame, column, k):
 
 
 def test_every_query_scores_what_the_definitions_say(clusters, monkeypatch):
-    monkeypatch.setattr(search, "CHUNK_BYTES", 10_000)  # so that there are many blocks
+    monkeypatch.setattr(exact, "CHUNK_BYTES", 10_000)  # so that there are many blocks
     expected = brute_force(clusters, "category", 7)
     task = evaluation._Task.of(clusters, "own", None)
     scores = evaluation._scores(task, ["half", "category"], [7], ranked=True)["category"].dropna()
@@ -136,9 +136,9 @@ def test_r_precision_and_map_at_r_are_those_of_pytorch_metric_learning(
 
     def ours(query, k, reference, reference_includes_query):
         frames = (pd.DataFrame({"own": list(rows.numpy())}) for rows in (query, reference))
-        embeddings = [search.Embeddings.of(frame, "own") for frame in frames]
+        embeddings = [exact.Embeddings.of(frame, "own") for frame in frames]
         own = np.arange(len(query)) if reference_includes_query else None
-        places, similarities = search.top_k(*embeddings, k, own)
+        places, similarities = exact.top_k(*embeddings, k, own)
         return torch.from_numpy(1 - similarities), torch.from_numpy(places)
 
     calculator = calculators.AccuracyCalculator(

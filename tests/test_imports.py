@@ -25,7 +25,8 @@ SIMLIB = """
     flatten catalogue
     encoders
     embedding
-    query transformer
+    query transformer exact
+    fit
     search
     plots
     training measuring

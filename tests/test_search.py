@@ -11,7 +11,7 @@ from PIL import Image
 
 import simlib
 from conftest import draw_pictures
-from simlib import search
+from simlib import exact
 from simlib.columns import column_of_rows
 
 
@@ -185,9 +185,9 @@ def test_many_queries_find_what_each_finds_alone(frame, matrix):
 @pytest.mark.parametrize("chunk_bytes", [1_000, 10**9])
 def test_many_queries_are_ranked_as_in_float64(chunk_bytes, monkeypatch):
     """In float32 alone, pictures that are nearly the same come in an accidental order."""
-    from simlib import search
+    from simlib import exact
 
-    monkeypatch.setattr(search, "CHUNK_BYTES", chunk_bytes)
+    monkeypatch.setattr(exact, "CHUNK_BYTES", chunk_bytes)
     rng = np.random.default_rng(0)
     rows = np.tile(rng.random(1280), (50, 1))
     rows[np.arange(50), np.arange(50)] += 1e-4 * (1 + rng.permutation(50))
@@ -310,18 +310,18 @@ def test_two_columns_of_a_frame_keep_their_own_encoders(tmp_path):
 
 @pytest.mark.parametrize("chunk_bytes", [2**26, 3_000])
 def test_blocks_of_queries_find_what_each_finds_alone(matrix, monkeypatch, chunk_bytes):
-    monkeypatch.setattr(search, "CHUNK_BYTES", chunk_bytes)
+    monkeypatch.setattr(exact, "CHUNK_BYTES", chunk_bytes)
     rows = matrix.copy()
     rows[[3, 50]] = 0
     rows[7, 2] = np.nan
     frame = frame_of(rows)
-    embeddings = search.Embeddings.of(frame, "own")
+    embeddings = exact.Embeddings.of(frame, "own")
     usable = embeddings.some(embeddings.have_direction())
     assert len(usable) == 197
     for k in (1, 5, 196):
-        places, similarities = search.top_k(usable, embeddings, k)
+        places, similarities = exact.top_k(usable, embeddings, k)
         assert (places[:, 0] == usable.positions).all() and not np.isin(places, [3, 7, 50]).any()
-        places, similarities = search.top_k(usable, usable, k, own=np.arange(197))
+        places, similarities = exact.top_k(usable, usable, k, own=np.arange(197))
         for query in range(0, 197, 20):
             alone = simlib.nearest(frame, "own", int(usable.positions[query]), k)
             assert usable.positions[places[query]].tolist() == alone["index"].tolist()
@@ -330,9 +330,9 @@ def test_blocks_of_queries_find_what_each_finds_alone(matrix, monkeypatch, chunk
 
 def test_of_equals_the_first_in_the_frame_are_found(matrix):
     values = np.array([[1, 3, 2, 3, 2, 2, 0], [np.nan] * 7, [5, 5, 5, 5, 5, 5, 5]])
-    assert search.best_places(values, 4)[[0, 2]].tolist() == [[1, 3, 2, 4], [0, 1, 2, 3]]
-    assert len(set(search.best_places(values, 4)[1])) == 4  # a query without a direction
-    assert search.best_places(values[:1], 7).tolist() == [[1, 3, 2, 4, 5, 0, 6]]
+    assert exact.best_places(values, 4)[[0, 2]].tolist() == [[1, 3, 2, 4], [0, 1, 2, 3]]
+    assert len(set(exact.best_places(values, 4)[1])) == 4  # a query without a direction
+    assert exact.best_places(values[:1], 7).tolist() == [[1, 3, 2, 4, 5, 0, 6]]
 
 
 # Every row as a query
@@ -340,7 +340,7 @@ def test_of_equals_the_first_in_the_frame_are_found(matrix):
 
 @pytest.mark.parametrize("chunk_bytes", [2**26, 3_000])
 def test_without_queries_every_row_is_one(matrix, monkeypatch, chunk_bytes):
-    monkeypatch.setattr(search, "CHUNK_BYTES", chunk_bytes)
+    monkeypatch.setattr(exact, "CHUNK_BYTES", chunk_bytes)
     cells = [row.copy() for row in matrix]
     cells[9], cells[30][2], cells[31] = np.zeros(32, np.float32), np.nan, None
     frame = pd.DataFrame({"own": cells}).sample(150, random_state=0)

@@ -15,8 +15,8 @@ from simlib.columns import Embeddings, column_of_rows, encoder_of, require_colum
 from simlib.encoders.base import Encoder, TextEncoder, require_encoder
 from simlib.explorer.thumbnails import jpeg
 from simlib.images import decode_image, read_image_file
-from simlib.query import combine, take_away
-from simlib.search import nearest
+from simlib.query import FrameGallery, combine, take_away
+from simlib.search import nearest_to
 
 MOST_NEIGHBOURS = 24
 """So many are searched at once, the right end of the slider, so that the slider only shows more."""
@@ -56,6 +56,9 @@ class Query:
         Words that were taken away.
     minus_weight : float or None
         The share of these.
+    asked : dict
+        Column → the vector ``(dim,)`` by which to tell whether anything fits: that of the words, or
+        of a picture from outside; empty where both are asked for together.
     """
 
     name: str
@@ -68,6 +71,7 @@ class Query:
     weight: float | None = None
     minus: str | None = None
     minus_weight: float | None = None
+    asked: dict[str, np.ndarray] = field(default_factory=dict, compare=False)
 
     @property
     def is_picture(self) -> bool:
@@ -203,6 +207,7 @@ class SearchState:
             )
         base = self._last_picture if with_picture else None
         vectors: dict[str, np.ndarray] = {}
+        asked: dict[str, np.ndarray] = {}
         problems: dict[str, str] = {}
         texts = [text for text in (words, minus) if text]
         with warnings.catch_warnings(record=True) as heard:
@@ -214,7 +219,9 @@ class SearchState:
                 of_texts = dict(zip(texts, encoder.encode_text(texts), strict=True))  # (dim,) each
                 try:
                     vector = of_texts.get(words)
-                    if base is not None:
+                    if base is None and vector is not None:
+                        asked[column] = vector
+                    elif base is not None:
                         of_picture = self._vector(base, column)
                         vector = (
                             of_picture if vector is None else combine(of_picture, vector, weight)
@@ -243,6 +250,7 @@ class SearchState:
             weight=None if base is None else weight,
             minus=minus or None,
             minus_weight=minus_weight if minus else None,
+            asked=asked,
         )
         self.notice = " ".join(notices)
         self._choose(query)
@@ -328,7 +336,9 @@ class SearchState:
                 problems[column] = sentence(error)
         self.notice = ""
         name = shortened(os.path.basename(path) or path)
-        self._choose(Query(name, picture=picture, vectors=vectors, problems=problems))
+        self._choose(
+            Query(name, picture=picture, vectors=vectors, problems=problems, asked=vectors)
+        )
 
     def _choose(self, query: Query) -> None:
         if query == self.query:
@@ -359,7 +369,15 @@ class SearchState:
                 if len(self.shown) == 0
                 else "No picture that passes the filter has an embedding here."
             )
-        found = nearest(self._searched, column, vector, MOST_NEIGHBOURS + 1)  # perhaps itself, too
+        gallery = FrameGallery(self._searched, column)
+        asked = self.query.asked.get(column)
+        encoder = None if self.query.words is None else self._encoders[column]
+        found = nearest_to(
+            gallery,
+            vector,
+            MOST_NEIGHBOURS + 1,  # perhaps itself, too
+            asked=None if asked is None else (asked, encoder),
+        )
         others = found[found["index"] != self.query.position].head(MOST_NEIGHBOURS)
         return others.assign(rank=np.arange(1, len(others) + 1)).reset_index(drop=True)
 

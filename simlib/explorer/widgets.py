@@ -515,6 +515,8 @@ class Explorer:
         if found.problem:
             said = [found.problem]
         else:
+            if found.neighbours.attrs.get("fit", 1) < 0.5:
+                said.append("probably nothing here fits")
             agreement = self.state.agreement(column, shown)
             said += [f"same {name}: {count} of {shown}" for name, count in agreement.items()]
             if left_out := found.neighbours.attrs.get("left_out"):

@@ -11,6 +11,7 @@ import pandas as pd
 from simlib.columns import Embeddings, encoder_of, require_column
 from simlib.embedding import embed, embed_silently
 from simlib.encoders.base import Encoder, TextEncoder, require_encoder
+from simlib.exact import top_k
 from simlib.measuring.differences import differences_of
 from simlib.measuring.evaluation import (
     bootstrap_interval,
@@ -18,7 +19,6 @@ from simlib.measuring.evaluation import (
     evaluate_queries,
     without_duplicates,
 )
-from simlib.search import top_k
 
 __all__ = ["compare", "text_precision_at_k"]
 

@@ -9,8 +9,8 @@ from PIL import Image
 from simlib.columns import Embeddings, paths_at
 from simlib.embedding import embed_silently
 from simlib.encoders.base import Encoder
+from simlib.exact import similarity_blocks
 from simlib.progress import progress_bar
-from simlib.search import similarity_blocks
 
 __all__ = ["Duplicates", "find_duplicates"]
 

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from simlib.columns import Embeddings, require_column
+from simlib.exact import best_places, similarity_blocks
 from simlib.measuring.duplicates import find_duplicates
 from simlib.progress import progress_bar
-from simlib.search import best_places, similarity_blocks
 
 __all__ = ["bootstrap_interval", "evaluate", "precision_at_k"]
 

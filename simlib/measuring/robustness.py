@@ -11,10 +11,10 @@ from PIL import Image, ImageEnhance
 
 from simlib.columns import Embeddings
 from simlib.encoders.base import Encoder
+from simlib.exact import top_k
 from simlib.images import ImageError, load_image
 from simlib.measuring.comparison import named, with_embedding
 from simlib.progress import progress_bar
-from simlib.search import top_k
 
 __all__ = ["CHANGES", "measure_robustness"]
 

@@ -17,20 +17,19 @@ from __future__ import annotations
 
 import csv
 import weakref
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from simlib.columns import Embeddings
 from simlib.data_files import data_folder
-from simlib.search import top_k
+from simlib.encoders.base import TextEncoder
+from simlib.exact import top_k
 from simlib.storage.cache import EmbeddingCache
 from simlib.storage.hashing import digest_of
 
-if TYPE_CHECKING:
-    from simlib.encoders.base import TextEncoder
-
-__all__ = ["Calibration", "calibrate_pictures", "calibrate_words", "nearness"]
+__all__ = ["Calibration", "add_fit", "calibrate_pictures", "calibrate_words", "nearness"]
 
 WRONG = 0.05
 """The share of known queries on the wrong side of the threshold."""
@@ -40,6 +39,9 @@ NEAREST = 5
 
 MOST_PICTURES = 300
 """So many pictures of a catalogue are asked for their neighbours at most, chosen at random."""
+
+MOST_PAIRS = 30_000_000
+"""From so many pairs of a known query and a picture on, fewer queries are asked; some 0.3 s."""
 
 FORMS = ("{}", "a {}", "a photo of a {}", "a {colour} {}")
 """What people type around a word; each general word is asked in one of them, in turn."""
@@ -97,12 +99,14 @@ def calibrate_words(embeddings: Embeddings, encoder: TextEncoder) -> Calibration
     >>> image_df = simlib.embed(image_df, clip, progress=False)
     >>> calibration = calibrate_words(Embeddings.of(image_df, clip.column), clip)
     >>> texts = clip.encode_text(["an umbrella", "a trombone"])
-    >>> (calibration.fit(nearness(embeddings_of(texts), Embeddings.of(image_df, clip.column))) > 0.5)
+    >>> nearest = nearness(embeddings_of(texts), Embeddings.of(image_df, clip.column))
+    >>> calibration.fit(nearest) > 0.5
     array([ True, False])
     """
-    groups, texts = general_texts()
-    similarities = nearness(embeddings_of(_encoded(encoder, texts)), embeddings)  # (texts,)
-    groups = np.array(groups)
+    names, texts = general_texts()
+    step = _step(len(texts), embeddings)
+    some = embeddings_of(_encoded(encoder, texts)[::step])
+    similarities, groups = nearness(some, embeddings), np.array(names)[::step]  # (texts,)
     middle = np.median(similarities)
     spread = middle - np.percentile(similarities, 16)  # of the lower half, which shows nothing
     shown = [
@@ -131,12 +135,13 @@ def calibrate_pictures(embeddings: Embeddings) -> Calibration:
     --------
     >>> rng = np.random.default_rng(0)
     >>> matrix = rng.normal(size=(50, 8)).astype(np.float32) + 3
-    >>> calibrate_pictures(embeddings_of(matrix)).fit(0.2) < 0.5
+    >>> float(calibrate_pictures(embeddings_of(matrix)).fit(0.2)) < 0.5
     True
     """
     places = np.flatnonzero(embeddings.have_direction())
-    if len(places) > MOST_PICTURES:
-        places = np.sort(np.random.default_rng(0).choice(places, MOST_PICTURES, replace=False))
+    number = MOST_PICTURES // _step(MOST_PICTURES, embeddings)
+    if len(places) > number:
+        places = np.sort(np.random.default_rng(0).choice(places, number, replace=False))
     own = np.sort(nearness(embeddings.some(places), embeddings, places))
     place = max(0, int(np.floor((len(own) + 1) * WRONG)) - 1)
     return _calibration(own[place], float(np.median(own)))
@@ -145,6 +150,53 @@ def calibrate_pictures(embeddings: Embeddings) -> Calibration:
 def _calibration(threshold: float, typical: float) -> Calibration:
     """Return a calibration by which what is typical of the known queries is 0.05 or 0.95."""
     return Calibration(float(threshold), max(abs(threshold - typical) / np.log(19), 1e-6))
+
+
+def add_fit(
+    found: pd.DataFrame,
+    similarities: np.ndarray,
+    places: np.ndarray,
+    embeddings: Embeddings,
+    encoder: object | None = None,
+) -> None:
+    """Add to what :func:`simlib.nearest` found how well it fits.
+
+    Parameters
+    ----------
+    found : pandas.DataFrame
+        Gets ``.attrs["fit"]`` and, for a text, the column ``fit``.
+    similarities : numpy.ndarray
+        float ``(n,)``: those of the query to all that was searched; minus infinity for what must
+        not be found.
+    places : numpy.ndarray
+        int64 ``(k,)``: which of these are the rows of ``found``.
+    embeddings : Embeddings
+        The column's. What they were calibrated to is kept with them.
+    encoder : TextEncoder, optional
+        For a text: what encoded it. Nothing is added for an encoder of another kind.
+    """
+    if encoder is not None and not isinstance(encoder, TextEncoder):
+        return
+    if found.empty:
+        found.attrs["fit"] = 0.0
+        return
+    if encoder not in embeddings.calibrations:
+        embeddings.calibrations[encoder] = (
+            calibrate_pictures(embeddings)
+            if encoder is None
+            else calibrate_words(embeddings, encoder)
+        )
+    calibration = embeddings.calibrations[encoder]
+    number = min(NEAREST, int((similarities > -np.inf).sum()))
+    nearest = np.partition(similarities, len(similarities) - number)[-number:]
+    found.attrs["fit"] = float(calibration.fit(nearest.mean()))
+    if encoder is not None:
+        found["fit"] = calibration.fit(similarities[places])
+
+
+def _step(queries: int, embeddings: Embeddings) -> int:
+    """Return 1, or in a large catalogue that only each so many-th query is asked: 2 or 3."""
+    return max(1, min(3, -(-queries * len(embeddings) // MOST_PAIRS)))
 
 
 def nearness(queries: Embeddings, gallery: Embeddings, own: np.ndarray | None = None) -> np.ndarray:

@@ -1,0 +1,159 @@
+"""Whether anything fits: the calibration, and where it is told."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+import simlib
+from simlib import fit
+from simlib.columns import Embeddings
+from simlib.encoders.base import TextEncoder
+
+KINDS = 40
+
+
+class Kinds(TextEncoder):
+    """One axis for each kind of thing; pictures are numbers, a text names a kind or nothing."""
+
+    name, column, dim, recipe = "kinds", "kinds_embedding", KINDS, ""
+
+    def prepare(self, image):
+        return np.asarray(image)[0, 0, :1].astype(np.float32)
+
+    def encode_prepared(self, batch):
+        return np.stack([self._near(int(row[0]) % KINDS, 0) for row in batch])
+
+    def encode_text(self, texts):
+        return np.stack([self._of(text) for text in ([texts] if isinstance(texts, str) else texts)])
+
+    def _of(self, text):
+        if text.startswith("kind "):
+            return self._near(int(text.removeprefix("kind ")), 1)
+        seed = sum(map(ord, text))
+        return np.random.default_rng(seed).normal(size=KINDS).astype(np.float32)
+
+    @staticmethod
+    def _near(kind, seed):
+        noise = np.random.default_rng((seed, kind)).normal(scale=0.1, size=KINDS)
+        return (np.eye(KINDS)[kind] + noise).astype(np.float32)
+
+
+@pytest.fixture
+def kinds():
+    """Twenty rows of each of the first ten kinds."""
+    rng = np.random.default_rng(0)
+    matrix = np.repeat(np.eye(KINDS)[:10], 20, axis=0) + rng.normal(scale=0.1, size=(200, KINDS))
+    frame = pd.DataFrame({"img_path": [f"{row}.png" for row in range(200)]})
+    return simlib.set_embeddings(frame, "kinds_embedding", matrix, encoder=Kinds())
+
+
+def test_a_text_that_something_shows_fits_and_another_does_not(kinds):
+    there = simlib.nearest(kinds, "kinds_embedding", text="kind 3")
+    absent = simlib.nearest(kinds, "kinds_embedding", text="kind 33")
+    assert there.attrs["fit"] > 0.9 and (there["fit"] > 0.9).all()
+    assert absent.attrs["fit"] < 0.5 and (absent["fit"] < 0.5).all()
+
+
+def test_about_a_twentieth_of_absent_texts_seem_to_fit(kinds):
+    embeddings = Embeddings.of(kinds, "kinds_embedding")
+    calibration = fit.calibrate_words(embeddings, Kinds())
+    vectors = fit.embeddings_of(Kinds().encode_text([chr(0x4E00 + n) for n in range(1000)]))
+    said = calibration.fit(fit.nearness(vectors, embeddings)) >= 0.5
+    assert 0.01 < said.mean() < 0.1
+
+
+def test_what_the_catalogue_shows_of_the_general_words_is_left_out():
+    groups, texts = fit.general_texts()
+    drawn = [text for group, text in zip(groups, texts, strict=True) if group == "animals"]
+    encoder = Kinds()
+    matrix = np.repeat(encoder.encode_text(drawn), 5, axis=0)
+    frame = pd.DataFrame({"img_path": "", "own": list(range(len(matrix)))})
+    frame = simlib.set_embeddings(frame, "own", matrix, encoder=encoder)
+    for animal in drawn:
+        assert simlib.nearest(frame, "own", text=animal).attrs["fit"] > 0.9
+
+
+def test_pictures_of_the_catalogues_kind_fit_and_noise_does_not(kinds):
+    embeddings = Embeddings.of(kinds, "kinds_embedding")
+    calibration = fit.calibrate_pictures(embeddings)
+    own = fit.nearness(embeddings, embeddings, np.arange(200))
+    assert (calibration.fit(own) >= 0.5).mean() >= 1 - fit.WRONG
+    noise = np.random.default_rng(5).normal(size=(50, KINDS)).astype(np.float32)
+    assert (calibration.fit(fit.nearness(fit.embeddings_of(noise), embeddings)) < 0.5).all()
+
+
+def test_a_picture_as_the_query_says_how_well_it_fits(kinds):
+    from PIL import Image
+
+    fits = [
+        simlib.nearest(kinds, "kinds_embedding", Image.new("RGB", (4, 4), (kind, 0, 0))).attrs["fit"]
+        for kind in (3, 33)
+    ]
+    assert fits[0] > 0.5 > fits[1]
+
+
+def test_labels_vectors_and_mixtures_say_nothing(kinds):
+    for query in ({"query": 0}, {"query": np.ones(KINDS)}, {"query": 0, "text": "kind 3"}):
+        found = simlib.nearest(kinds, "kinds_embedding", **query)
+        assert "fit" not in found.attrs and "fit" not in found
+
+
+def test_k_and_what_is_taken_away_change_nothing(kinds):
+    fits = [
+        simlib.nearest(kinds, "kinds_embedding", text="kind 3", **options).attrs["fit"]
+        for options in ({}, {"k": 1}, {"k": 50}, {"minus": "kind 5"})
+    ]
+    np.testing.assert_allclose(fits, fits[0], atol=1e-6)
+
+
+def test_only_what_may_be_found_counts(kinds):
+    kinds["kind"] = np.arange(len(kinds)) // 20
+    for share in ("kind < 3", "kind == 7"):
+        found = simlib.nearest(kinds, "kinds_embedding", text="kind 3", where=share)
+        assert found.attrs["fit"] < 0.5
+    empty = simlib.nearest(kinds, "kinds_embedding", text="kind 3", where="kind == 99")
+    assert empty.empty and empty.attrs["fit"] == 0
+
+
+def test_figures_say_that_probably_nothing_fits(kinds):
+    kinds["img_path"] = simlib.load_catalogue("sample")["img_path"].iloc[0]
+    said = []
+    for text in ("kind 3", "kind 33"):
+        simlib.text_image_search(text, kinds, "kinds_embedding", k=2, encoder=Kinds())
+        said.append("probably nothing here fits" in plt.gcf().get_suptitle())
+        assert ("probably nothing" in plt.gcf().get_label()) == said[-1]
+        plt.close()
+    assert said == [False, True]
+
+
+def test_the_calibration_is_computed_once_a_column(kinds, monkeypatch):
+    calls = []
+    real = fit.calibrate_words
+    monkeypatch.setattr(fit, "calibrate_words", lambda *args: calls.append(0) or real(*args))
+    for number in (1, 2, 3):
+        simlib.nearest(kinds, "kinds_embedding", text=f"kind {number}")
+    assert len(calls) == 1
+
+
+def test_a_large_catalogue_is_asked_fewer_queries(kinds, monkeypatch):
+    embeddings = Embeddings.of(kinds, "kinds_embedding")
+    monkeypatch.setattr(fit, "MOST_PAIRS", 200 * 150)
+    asked = []
+    real = fit.nearness
+    monkeypatch.setattr(fit, "nearness", lambda q, *rest: asked.append(len(q)) or real(q, *rest))
+    fit.calibrate_words(embeddings, Kinds())
+    fit.calibrate_pictures(embeddings)
+    assert asked == [-(-len(fit.general_texts()[1]) // 3), fit.MOST_PICTURES // 2]
+
+
+def test_the_compact_model_knows_what_the_sample_does_not_show():
+    clip = simlib.load_encoder("clip")
+    image_df = simlib.load_catalogue("sample").groupby("category").head(6)
+    image_df = simlib.embed(image_df, clip, progress=False)
+    present = ["a red handbag", "sneakers", "a green dress", "an umbrella", "a pair of sunglasses"]
+    absent = ["a trombone", "a cheeseburger", "a fire engine", "a snowy mountain", "a hedgehog"]
+    for texts, fits in ((present, True), (absent, False)):
+        for text in texts:
+            found = simlib.nearest(image_df, clip.column, text=text, encoder=clip)
+            assert (found.attrs["fit"] >= 0.5) == fits, text
