@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from simlib.arguments import short_repr
+from simlib.fonts import make_legible
 from simlib.storage.atomic import atomic_write
 
 if TYPE_CHECKING:
@@ -114,6 +115,7 @@ def tighten(figure: AnyFigure, pad: float) -> None:
     """Leave little space around the panels, unless the user's figure has a layout of its own."""
     from matplotlib.figure import Figure
 
+    make_legible([figure])
     if isinstance(figure, Figure) and figure.get_layout_engine() is None:
         figure.tight_layout(pad=pad)
 
@@ -155,6 +157,7 @@ def finish(
     The file gets its name once it is complete. PNG, SVG and PDF carry the alt text.
     """
     artists: list[Any] = list(drawn) if isinstance(drawn, Sequence) else [drawn]
+    make_legible(artists)
     for artist in artists:
         artist.set_label(alt_text)
     if save is None:

@@ -87,7 +87,9 @@ def test_a_picture_as_the_query_says_how_well_it_fits(kinds):
     from PIL import Image
 
     fits = [
-        simlib.nearest(kinds, "kinds_embedding", Image.new("RGB", (4, 4), (kind, 0, 0))).attrs["fit"]
+        simlib.nearest(kinds, "kinds_embedding", Image.new("RGB", (4, 4), (kind, 0, 0))).attrs[
+            "fit"
+        ]
         for kind in (3, 33)
     ]
     assert fits[0] > 0.5 > fits[1]

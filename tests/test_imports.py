@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 # modules of the core; what a room holds may import from the room itself. The interface of all
 # encoders stands below the encoders, since columns remember which one filled them.
 SIMLIB = """
-    arguments data_files extras home listing moving progress synonyms
+    arguments data_files extras fonts home listing moving progress synonyms
     encoders.base vectors where
     columns images
     storage
