@@ -29,6 +29,7 @@ from simlib.figures import (
     tighten,
 )
 from simlib.images import ImageError, decode_image, load_image
+from simlib.negation import warn_of_negation
 from simlib.progress import PATIENCE, progress_bar
 from simlib.query import FrameGallery, Query, encode_query
 from simlib.search import nearest, nearest_to
@@ -257,6 +258,7 @@ def text_image_search(
     gallery = FrameGallery(df, img_emb_col)
     if model is None:
         model = gallery.encoder or _load_its_encoder(df, img_emb_col)
+    warn_of_negation(text_query)
     words = encode_query(model, text_query)
     if len(words) != gallery.dim:
         raise ValueError(

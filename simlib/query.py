@@ -19,6 +19,7 @@ from simlib.columns import Embeddings, encoder_of, warn_if_slow
 from simlib.encoders.base import Encoder, TextEncoder
 from simlib.images import ImageError, ResizesTo, decode_image, load_image
 from simlib.listing import IMAGE_SUFFIXES
+from simlib.negation import warn_of_negation
 from simlib.synonyms import synonyms
 
 __all__ = ["encode_query"]
@@ -184,6 +185,7 @@ def read_query(
         vector, own = _read(gallery, query, encoder)
         require_direction(vector, gallery.dim, gallery.name)
     if text is not None:
+        warn_of_negation(text)
         words = _read_words(gallery, text, encoder)
         vector = _unit(words) if vector is None else combine(vector, words, weight)
         require_direction(vector, gallery.dim, gallery.name)

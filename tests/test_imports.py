@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 # encoders stands below the encoders, since columns remember which one filled them.
 SIMLIB = """
     arguments data_files extras fonts home listing moving progress synonyms
-    encoders.base vectors where
+    encoders.base negation vectors where
     columns images
     storage
     figures

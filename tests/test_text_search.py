@@ -11,6 +11,7 @@ from colour_names import ColourNames
 from PIL import Image
 
 import simlib
+from simlib.negation import warn_of_negation
 
 matplotlib.use("agg")
 COLOURS = ["red", "green", "blue", "yellow"]
@@ -186,3 +187,24 @@ def test_the_compact_clip_is_found_again_for_its_own_column_only(coloured_df):
     note_encoder(frame, clip)
     with pytest.raises(ValueError, match="other weights"):
         simlib.text_image_search("something red", frame, "clip_img_embedding", k=4)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a bag that is not red", "shoes without laces", "a dress with no pattern", "isn't it a hat",
+     "ein Kleid ohne Muster", "不是红色的手提包", "کیف بدون بند", "模様なしのシャツ"],
+)  # fmt: skip
+def test_a_plain_negation_is_named_with_a_way_out(text):
+    with pytest.warns(UserWarning, match="what not to find.*minus=.*where=") as heard:
+        warn_of_negation(text)
+    assert heard[0].filename == __file__
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a red bag", "no-show socks", "a knot", "Chanel No. 5", "notebook", "a note", "nonslip shoes",
+     "红色手提包", "sandals", "sinuous pattern", "cannon", "No 7 hat", "northern coat"],
+)  # fmt: skip
+def test_other_texts_are_no_negation(text, recwarn):
+    warn_of_negation(text)
+    assert not recwarn.list

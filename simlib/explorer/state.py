@@ -15,6 +15,7 @@ from simlib.columns import Embeddings, column_of_rows, encoder_of, require_colum
 from simlib.encoders.base import Encoder, TextEncoder, require_encoder
 from simlib.explorer.thumbnails import jpeg
 from simlib.images import decode_image, read_image_file
+from simlib.negation import warn_of_negation
 from simlib.query import FrameGallery, combine, take_away
 from simlib.search import nearest_to
 
@@ -212,6 +213,7 @@ class SearchState:
         texts = [text for text in (words, minus) if text]
         with warnings.catch_warnings(record=True) as heard:
             warnings.simplefilter("always")
+            warn_of_negation(words)
             for column, encoder in self._encoders.items():
                 if not isinstance(encoder, TextEncoder):
                     problems[column] = "Words can't be compared with this strategy's pictures."
