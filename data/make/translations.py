@@ -285,7 +285,8 @@ def captions(
                     yield Caption(text, f"{term.english} thing", frozenset([own]))
                 continue
             words_so_far += 1
-            for place in (0, 1 + words_so_far % 3):
+            usual = word == term.words[0]
+            for place in range(4) if usual else (0, 1 + words_so_far % 3):
                 english = plain(term.english, "en", term.kind, PLAIN["en"][place], plural)
                 text = plain(word, language, term.kind, PLAIN[language][place])
                 yield Caption(text, english, frozenset([own]))

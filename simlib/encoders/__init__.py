@@ -33,7 +33,8 @@ def load_encoder(
         ``"timm:vit_small_patch14_dinov2.lvd142m"``.
     weights : str
         ``"compact"`` works offline; ``"published"`` downloads the weights that the literature uses.
-        Pixels have no weights and ignore it.
+        Pixels have no weights and ignore it. ``"multilingual"``, of ``"clip"``, is the compact
+        model with texts in many languages.
     device : str, optional
         Where the network runs, such as ``"cpu"`` or ``"cuda:1"``. By default CUDA where there is
         one, then MPS, then the CPU.
