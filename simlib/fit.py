@@ -16,6 +16,7 @@ or more; of pictures like the catalogue's at most ``WRONG`` get less.
 from __future__ import annotations
 
 import csv
+import warnings
 import weakref
 from typing import NamedTuple
 
@@ -253,7 +254,9 @@ def _encoded(encoder: TextEncoder, texts: list[str]) -> np.ndarray:
         if len(known) == len(digests):
             matrix = np.stack([known[digest] for digest in digests])
         else:
-            matrix = np.asarray(encoder.encode_text(texts), dtype=np.float32)
+            with warnings.catch_warnings():  # they are not the user's words
+                warnings.simplefilter("ignore")
+                matrix = np.asarray(encoder.encode_text(texts), dtype=np.float32)
             if cache:
                 cache.put(digests, matrix)
         if cache:

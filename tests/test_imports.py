@@ -39,11 +39,12 @@ SIMLIB = """
 # The core may import these two rooms at once, and any other only inside a function.
 FREE_ROOMS = {"encoders", "storage"}
 MAKE = """
-    drawing captions
+    drawing captions translations
     clip_words
-    clip_model
+    clip_model english_or_not
     measure_clip
-    make_sample recognise train_clip train_simclr
+    measure_multilingual
+    make_sample recognise train_clip train_multilingual train_simclr
 """
 
 

@@ -38,7 +38,8 @@ def load_encoder(
         such as ``"hf:google/siglip2-base-patch16-224"``.
     weights : str
         ``"compact"`` works offline; ``"published"`` downloads the weights that the literature uses.
-        Pixels have no weights and ignore it.
+        Pixels have no weights and ignore it. ``"multilingual"``, of ``"clip"``, is the compact
+        model with texts in many languages.
     device : str, optional
         Where the network runs, such as ``"cpu"`` or ``"cuda:1"``. By default CUDA where there is
         one, then MPS, then the CPU.

@@ -25,6 +25,7 @@ from simlib.encoders.base import TextEncoder, WeightedEncoder
 from simlib.images import with_shorter_side
 from simlib.networks import clip_compact, efficientnet_lite0
 from simlib.networks.clip_compact import RECIPE, compact_folder, quiet_transformers
+from simlib.networks.clip_multilingual import are_foreign, multilingual_folder
 from simlib.networks.device import choose_device
 from simlib.networks.inference import load_network
 
@@ -44,8 +45,10 @@ class ClipEncoder(WeightedEncoder, TextEncoder):
     ----------
     weights : str or os.PathLike
         ``"compact"``: a small model of our own that works offline (384 values; English only; its
-        card is in ``data/README.md``). ``"published"``: OpenAI's CLIP as the tutorial uses it,
-        ``SentenceTransformer("clip-ViT-B-32")`` (512 values), downloaded once.
+        card is in ``data/README.md``). ``"multilingual"``: the same pictures, embedded the same,
+        and texts in many languages, offline too (the extra ``multilingual``). ``"published"``:
+        OpenAI's CLIP as the tutorial uses it, ``SentenceTransformer("clip-ViT-B-32")`` (512
+        values), downloaded once.
         ``"clip-ViT-B-32-multilingual-v1"``: the same pictures, texts in 50 languages. Or any other
         name or folder that sentence-transformers opens as a model of pictures and text.
     device : str, optional
@@ -90,10 +93,15 @@ class ClipEncoder(WeightedEncoder, TextEncoder):
         backend: str | None = None,
     ) -> None:
         self._device = choose_device(device)
-        self._is_compact = weights == "compact"
+        self._is_compact = weights in ("compact", "multilingual")
+        self._reads_only_english = weights == "compact"
         if self._is_compact:
+            # Its folder before the pictures', since a package may be missing.
+            texts = multilingual_folder() if weights == "multilingual" else None
             self.model = self._texts = _opened(compact_folder(), self._device)
-            self.recipe = RECIPE
+            if texts is not None:
+                self._texts = _opened(texts, self._device)
+            self.recipe = RECIPE  # both embed pictures alike
         else:
             known = PUBLISHED if weights == "published" else os.fspath(weights)
             pictures = PICTURES_FOR.get(known.removeprefix("sentence-transformers/"), known)
@@ -118,7 +126,7 @@ class ClipEncoder(WeightedEncoder, TextEncoder):
         if self._pictures.precision != "float32":
             self.recipe += f" {self._pictures.precision}"
         self.dim = int(self.encode([Image.new("RGB", (8, 8))]).shape[1])
-        text_dim = self.encode_text(["a picture"]).shape[1]
+        text_dim = self._embed(["a picture"]).shape[1]
         if text_dim != self.dim:
             raise ValueError(
                 f"The model {os.fspath(weights)!r} gives {self.dim} values for a picture but "
@@ -178,6 +186,12 @@ class ClipEncoder(WeightedEncoder, TextEncoder):
         if not texts:
             return np.empty((0, self.dim), dtype=np.float32)
         self._warn_of_unread(texts)
+        embeddings = self._embed(texts)
+        if self._reads_only_english:
+            self._warn_of_other_languages(texts, embeddings)
+        return embeddings
+
+    def _embed(self, texts: list[str]) -> np.ndarray:
         # As a dict, its modality is said rather than guessed: given a bare string,
         # sentence-transformers opens an existing "shoes.jpg" and fetches "https://…/a.png".
         as_text = [{"text": printable(text)} for text in texts]
@@ -195,13 +209,18 @@ class ClipEncoder(WeightedEncoder, TextEncoder):
                 lambda text: len(tokenizer(text, truncation=False, verbose=False)["input_ids"]),
                 stacklevel=4,
             )
-        for text in texts:
-            if self._is_compact and not _mostly_latin(text):
-                warnings.warn(
-                    f"The compact model reads English; for {text[:40]!r} expect chance results. "
-                    "weights='clip-ViT-B-32-multilingual-v1' reads 50 languages.",
-                    stacklevel=3,
-                )
+
+    def _warn_of_other_languages(self, texts: list[str], embeddings: np.ndarray) -> None:
+        for text, seems_foreign in zip(texts, are_foreign(embeddings), strict=True):
+            letters = [character for character in text[:1000] if character.isalpha()]
+            if not letters or not seems_foreign and _mostly_latin(letters):
+                continue
+            warnings.warn(
+                f"The compact model reads English; for {text[:40]!r}, which seems to be in another "
+                "language, expect chance results. load_encoder('clip', weights='multilingual') "
+                "finds the same pictures in many languages.",
+                stacklevel=3,
+            )
 
 
 def as_texts(texts: str | Iterable[str]) -> list[str]:
@@ -394,7 +413,6 @@ def _has_something(text: str) -> bool:
     return any(unicodedata.category(character)[0] not in "ZC" for character in text)
 
 
-def _mostly_latin(text: str) -> bool:
-    letters = [character for character in text[:1000] if character.isalpha()]
+def _mostly_latin(letters: list[str]) -> bool:
     latin = sum(unicodedata.name(letter, "").startswith("LATIN") for letter in letters)
     return latin * 2 >= len(letters)

