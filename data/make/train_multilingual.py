@@ -132,11 +132,15 @@ class Layers:
 
     def shipped(self) -> dict[str, np.ndarray]:
         """Return the tensors of the file; half precision is enough for them."""
+        tensors = {
+            "hidden.weight": self.hidden_weight,
+            "hidden.bias": self.hidden_bias,
+            "text.weight": self.text_weight,
+            "text.bias": self.text_bias,
+        }
+        # What lies in memory column by column would be saved as if it lay row by row.
         return {
-            "hidden.weight": np.float16(self.hidden_weight),
-            "hidden.bias": np.float16(self.hidden_bias),
-            "text.weight": np.float16(self.text_weight),
-            "text.bias": np.float16(self.text_bias),
+            name: np.ascontiguousarray(tensor, dtype=np.float16) for name, tensor in tensors.items()
         }
 
 

@@ -37,7 +37,7 @@ from simlib.networks.assembled import (
 )
 
 PROJECTION = data_folder() / "models" / "clip_multilingual.safetensors"
-PROJECTION_SHA256 = "0e2842901756339efda093ea769e8d9d5c2edf120789cd1720d41c7259a7cf67"
+PROJECTION_SHA256 = "2e44cf2693ba403de2c655495ebe8571d0ed1b42fdd5156a97b357468cffe99f"
 ASSEMBLY = 1  # raised when the code below builds another folder from the same weights
 UNITS = 4096  # of the hidden layer
 PREFIX = "query: "  # which the network expects before a text that is compared with others
@@ -88,7 +88,7 @@ SHA256 = {
     "model.safetensors": "cda1fc089b4d4936ad8ef8138977332fad4ca4fb2984f8a454cab737b53e7559",
     "tokenizer.json": "d9208501fd4e32f339acafac900cd43efd6a89c26e514955c99bfac2cfafd5cf",
     "3_Dense/model.safetensors": "0ac211bce016387a75df97b635a3327b9675fa5210395323e9efbe0483d5b2fa",
-    "4_Dense/model.safetensors": "496843b9f1fc218742680677a3bdca564de57a65a3c14dbcc6c6c22b8bca429a",
+    "4_Dense/model.safetensors": "3da1d46da431abd56e004d6cf80e86d814f11e31c5a6833973f8f81e5ea5c7d8",
 }
 """Of the other files in the folder."""
 
