@@ -38,6 +38,9 @@ WRONG = 0.05
 NEAREST = 5
 """The similarities of so many neighbours are averaged."""
 
+FEWEST_PICTURES = 20
+"""Among fewer pictures a twentieth is not even one."""
+
 MOST_PICTURES = 300
 """So many pictures of a catalogue are asked for their neighbours at most, chosen at random."""
 
@@ -174,7 +177,8 @@ def add_fit(
     embeddings : Embeddings
         The column's. What they were calibrated to is kept with them.
     encoder : TextEncoder, optional
-        For a text: what encoded it. Nothing is added for an encoder of another kind.
+        For a text: what encoded it. Nothing is added for an encoder of another kind, for one that
+        can't read general words, and for pictures where there are fewer than ``FEWEST_PICTURES``.
     """
     if encoder is not None and not isinstance(encoder, TextEncoder):
         return
@@ -182,17 +186,26 @@ def add_fit(
         found.attrs["fit"] = 0.0
         return
     if encoder not in embeddings.calibrations:
-        embeddings.calibrations[encoder] = (
-            calibrate_pictures(embeddings)
-            if encoder is None
-            else calibrate_words(embeddings, encoder)
-        )
+        embeddings.calibrations[encoder] = _calibrated(embeddings, encoder)
     calibration = embeddings.calibrations[encoder]
+    if calibration is None:
+        return
     number = min(NEAREST, int((similarities > -np.inf).sum()))
     nearest = np.partition(similarities, len(similarities) - number)[-number:]
     found.attrs["fit"] = float(calibration.fit(nearest.mean()))
     if encoder is not None:
         found["fit"] = calibration.fit(similarities[places])
+
+
+def _calibrated(embeddings: Embeddings, encoder: TextEncoder | None) -> Calibration | None:
+    if encoder is None:
+        enough = embeddings.have_direction().sum() >= FEWEST_PICTURES
+        return calibrate_pictures(embeddings) if enough else None
+    try:
+        calibration = calibrate_words(embeddings, encoder)
+    except Exception:  # of a user's encoder, which may read nothing but the words of its shop
+        return None
+    return calibration if np.isfinite(calibration).all() else None
 
 
 def _step(queries: int, embeddings: Embeddings) -> int:

@@ -624,3 +624,50 @@ def test_the_explorer_loads_neither_torch_nor_matplotlib():
         "import sys, simlib.explorer; print({'torch', 'matplotlib', 'timm'} & set(sys.modules))"
     )
     assert printed.strip() == "set()"
+
+
+def test_find_takes_what_nearest_takes(catalogue):
+    image_df = simlib.embed(catalogue, ColourNames(), progress=False)
+    image_df = image_df.set_axis([f"row {place}" for place in range(len(image_df))])
+    column = ColourNames.column
+    explorer = explore(image_df, column, model=ColourNames())
+    path = image_df["img_path"].iloc[5]
+    picture = simlib.load_image(path)
+    vector = image_df[column].iloc[5]
+    for query in ("row 5", path, picture, Path(path).read_bytes(), vector, list(-vector)):
+        explorer.find(query)
+        found = explorer.state.found[column].neighbours
+        expected = simlib.nearest(image_df, column, query, k=len(found))
+        labels = [f"row {place}" for place in found["index"]]
+        assert labels == expected["index"].tolist()
+        np.testing.assert_allclose(found["cosine_similarity"], expected["cosine_similarity"])
+
+
+def test_find_takes_words_and_conditions(catalogue):
+    image_df = simlib.embed(catalogue, ColourNames(), progress=False)
+    column = ColourNames.column
+    explorer = explore(image_df, column, model=ColourNames())
+    colour = image_df["colour"].iloc[0]
+    for options in (
+        {"text": "red"},
+        {"text": "red", "minus": "blue", "minus_weight": 0.3},
+        {"query": image_df[column].iloc[2], "text": "red", "weight": 0.7},
+        {"text": "red", "where": f"colour == '{colour}'"},
+        {"query": image_df.index[3], "where": (image_df["colour"] != colour)},
+    ):
+        explorer.find(**options)
+        found = explorer.state.found[column].neighbours
+        expected = simlib.nearest(image_df, column, k=len(found), **options)
+        assert image_df.index[found["index"]].tolist() == expected["index"].tolist()
+    explorer.find(image_df.index[3])
+    assert len(explorer.state.shown) == len(image_df)
+
+
+@pytest.mark.parametrize("options", [{}, {"query": [1, 2]}, {"query": 115, "where": "nonsense >"}])
+def test_find_raises_what_nearest_raises_and_stays_where_it_was(catalogue, options):
+    image_df = simlib.embed(catalogue, ColourNames(), progress=False)
+    explorer = explore(image_df, ColourNames.column, model=ColourNames())
+    explorer.find(image_df.index[4])
+    with pytest.raises(ValueError):
+        explorer.find(**options)
+    assert explorer.state.query.position == 4

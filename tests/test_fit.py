@@ -159,3 +159,19 @@ def test_the_compact_model_knows_what_the_sample_does_not_show():
         for text in texts:
             found = simlib.nearest(image_df, clip.column, text=text, encoder=clip)
             assert (found.attrs["fit"] >= 0.5) == fits, text
+
+
+def test_an_encoder_that_reads_only_its_own_words_searches_all_the_same(kinds):
+    class Picky(Kinds):
+        def encode_text(self, texts):
+            return np.stack([self._near(int(text.removeprefix("kind ")), 1) for text in texts])
+
+    found = simlib.nearest(kinds, "kinds_embedding", text="kind 3", encoder=Picky())
+    assert len(found) == 5 and "fit" not in found and "fit" not in found.attrs
+
+
+def test_a_handful_of_pictures_is_too_few_to_judge_a_picture_by(kinds):
+    from PIL import Image
+
+    few = kinds.head(fit.FEWEST_PICTURES - 1)
+    assert "fit" not in simlib.nearest(few, "kinds_embedding", Image.new("RGB", (4, 4))).attrs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import warnings
 from collections.abc import Sequence
@@ -10,14 +11,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 
 from simlib.columns import Embeddings, column_of_rows, encoder_of, require_column
 from simlib.encoders.base import Encoder, TextEncoder, require_encoder
 from simlib.explorer.thumbnails import jpeg
 from simlib.images import decode_image, read_image_file
 from simlib.negation import warn_of_negation
-from simlib.query import FrameGallery, combine, take_away
+from simlib.query import FrameGallery, combine, numbers_of, require_direction, take_away
+from simlib.query import Query as Asked
 from simlib.search import nearest_to
+from simlib.where import Where, rows_passing
 
 MOST_NEIGHBOURS = 24
 """So many are searched at once, the right end of the slider, so that the slider only shows more."""
@@ -156,6 +160,7 @@ class SearchState:
         self._history: list[Query] = []
         self.filters: dict[str, str | None] = dict.fromkeys(self._values)
         self.shown = np.arange(len(self.frame))
+        self._allowed = np.ones(len(self.frame), dtype=bool)
         self.notice = ""
         self.query = self._last_picture = self._row(0)
         self.found: dict[str, Found] = {}
@@ -257,6 +262,59 @@ class SearchState:
         self.notice = " ".join(notices)
         self._choose(query)
 
+    def find(
+        self,
+        query: Asked | None = None,
+        text: str | None = None,
+        weight: float = 0.5,
+        minus: str | None = None,
+        minus_weight: float = 0.5,
+        where: Where | None = None,
+    ) -> None:
+        """Search for what :func:`simlib.nearest` takes, among what the filters let pass."""
+        if query is None and text is None:
+            raise ValueError(
+                "There is nothing to search for: give a label, a path, a picture, a vector, or a "
+                "text."
+            )
+        frame = self.frame.set_axis(self.labels)
+        allowed = np.ones(len(frame), dtype=bool) if where is None else rows_passing(frame, where)
+        if query is not None:
+            position = FrameGallery(frame, self.columns[0]).position_of(query)
+            if position is not None:
+                self.choose_row(position)
+            elif isinstance(query, Image.Image):
+                stream = io.BytesIO()
+                query.convert("RGB").save(stream, "PNG")
+                self.choose_upload(stream.getvalue(), "a picture")
+            elif isinstance(query, (bytes, bytearray, memoryview)):
+                self.choose_upload(bytes(query), "a picture")
+            elif isinstance(query, (str, os.PathLike)):
+                self.choose_file(query)
+            else:
+                self._choose_vector(numbers_of(query, lambda: "a label of the frame"))
+        if text is not None or minus is not None:
+            self.choose_words(text or "", query is not None, weight, minus or "", minus_weight)
+        self._allowed = allowed
+        self._filter()
+        self._search()
+
+    def _choose_vector(self, vector: np.ndarray) -> None:
+        problems = {
+            column: f"The query has {len(vector):,} values, these embeddings have {dim:,}."
+            for column, dim in self.dims.items()
+            if dim != len(vector)
+        }
+        if len(problems) == len(self.dims):
+            raise ValueError(" ".join(problems.values()))
+        vectors = {column: vector for column in self.dims if column not in problems}
+        for column in vectors:
+            require_direction(vector, self.dims[column], column)
+        self.notice = ""
+        self._history = [*self._history, self.query][-HISTORY:]  # no two vectors are the same query
+        self._turn_to(Query("a vector", vectors=vectors, problems=problems))
+        self._last_picture = self.query
+
     def back(self) -> None:
         """Search again for what was searched for before."""
         if not self._history:
@@ -270,13 +328,16 @@ class SearchState:
             raise ValueError(f"The catalogue can't be filtered by {name!r}.")
         self.notice = ""
         self.filters[name] = value
-        passes = np.ones(len(self.frame), dtype=bool)
+        self._filter()
+        self._search()
+
+    def _filter(self) -> None:
+        passes = self._allowed.copy()
         for each, wanted in self.filters.items():
             if wanted is not None:
                 passes &= self._values[each] == wanted
         self.shown = np.flatnonzero(passes)
         self._searched = self._gallery if passes.all() else self._gallery[passes]
-        self._search()
 
     def choices(self, name: str) -> list[str]:
         """Return the values of a filter, sorted."""

@@ -32,7 +32,9 @@ from simlib.explorer.thumbnails import Thumbnails, data_uri, jpeg
 from simlib.extras import needs_extra
 from simlib.images import ImageError, load_image
 from simlib.listing import survey
+from simlib.query import Query
 from simlib.synonyms import synonyms
+from simlib.where import Where
 
 with needs_extra("explorer", "The explorer"):
     import ipywidgets as widgets
@@ -346,6 +348,44 @@ class Explorer:
             widget.observe(self._when(action), "value")
         for name, dropdown in self.filters.items():
             dropdown.observe(self._when(self._filter_by, name), "value")
+
+    def find(
+        self,
+        query: Query | None = None,
+        text: str | None = None,
+        weight: float = 0.5,
+        minus: str | None = None,
+        minus_weight: float = 0.5,
+        where: Where | None = None,
+    ) -> None:
+        """Search from a cell for what :func:`simlib.nearest` takes, and show what is found.
+
+        Parameters
+        ----------
+        query, text, weight, minus, minus_weight, where
+            As :func:`simlib.nearest` takes them. ``where`` counts until the next call; the filters
+            on the page hold beside it.
+
+        Raises
+        ------
+        TypeError, ValueError, simlib.ImageError
+            As :func:`simlib.nearest` does.
+
+        Examples
+        --------
+        >>> import simlib
+        >>> image_df = simlib.load_catalogue("sample").head(12)
+        >>> encoder = simlib.load_encoder("pixels", size=(8, 8))
+        >>> image_df = simlib.embed(image_df, encoder, progress=False)
+        >>> explorer = explore(image_df, "flattened_pixels")
+        >>> explorer.find(image_df["img_path"].iloc[3], where="index < 3")
+        >>> sorted(explorer.state.found["flattened_pixels"].neighbours["index"])
+        [0, 1, 2]
+        """
+        self.state.find(query, text, weight, minus, minus_weight, where)
+        self._folder = None
+        self._show_grid()
+        self._say(self._show_search())
 
     # What the user does
 
