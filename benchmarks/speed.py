@@ -32,6 +32,7 @@ EMBEDDING = {  # name → function of speed_embedding, its settings
     "simlib": ("simlib_embed", {}),
     "simlib, bfloat16": ("simlib_embed", {"precision": "bfloat16"}),
     "simlib on torch": ("simlib_embed", {"backend": "torch"}),
+    "simlib, timm:tf_efficientnet_lite0.in1k on torch": ("simlib_timm", {}),
     "PyTorch DataLoader and timm": ("torch_dataloader", {}),
     "Towhee pipeline, all paths at once": ("towhee_batch", {}),
     "the tutorial: Towhee, one path at a time": ("tutorial", {}),

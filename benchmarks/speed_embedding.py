@@ -36,6 +36,21 @@ def simlib_embed(paths: list[str], name: str = "towhee", **options) -> Work:
     return work
 
 
+def simlib_timm(paths: list[str]) -> Work:
+    """The same network by its name at timm, with timm's preprocessing, on torch."""
+    import tempfile
+    from pathlib import Path
+
+    from safetensors.torch import save_model
+
+    from simlib.networks import efficientnet_lite0
+
+    with tempfile.TemporaryDirectory() as folder:
+        weights = Path(folder, "model.safetensors")
+        save_model(efficientnet_lite0.build(), weights)
+        return simlib_embed(paths, "timm:tf_efficientnet_lite0.in1k", weights=weights)
+
+
 def network_alone(paths: list[str], precision: str = "float32") -> Work:
     """The limit: the network of ``simlib_embed`` alone, on prepared input."""
     import simlib
