@@ -153,7 +153,7 @@ def models() -> Iterator[Finding]:
             clip_compact.PROJECTIONS_SHA256,
         ),
         (
-            "image-text network, multilingual",
+            "texts in many languages",
             clip_multilingual.PROJECTION,
             clip_multilingual.PROJECTION_SHA256,
         ),

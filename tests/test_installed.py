@@ -89,7 +89,8 @@ def project(tmp_path_factory):
     shutil.copytree(ROOT / "simlib", copy / "simlib", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("sample", "models", "make"):
         shutil.copytree(ROOT / "data" / name, copy / "data" / name)
-    shutil.copy(ROOT / "data" / "README.md", copy / "data")
+    for name in ("README.md", "general_words.csv"):
+        shutil.copy(ROOT / "data" / name, copy / "data")
     (copy / "data" / "index.db").write_text("a user's own")
     yield copy
     shutil.rmtree(copy)
@@ -193,8 +194,9 @@ def test_both_distributions_hold_all_of_simlib_its_data_and_nothing_else(sdist, 
         if path.is_file() and (path.parts[-3] == "sample" or path.suffix in {".safetensors"})
     }
     extra = {"simlib/py.typed", "simlib/data/README.md", "simlib/data/sample/products.csv"}
+    extra |= {"simlib/data/general_words.csv"}
     expected = {path.as_posix() for path in modules | data} | extra
-    assert len(data) == 1152 + 2
+    assert len(data) == 1152 + 3
     names = zipfile.ZipFile(wheel).namelist()
     assert {name for name in names if ".dist-info/" not in name} == expected
     with tarfile.open(sdist) as archive:
@@ -213,7 +215,7 @@ def test_the_main_job_runs_from_an_installed_wheel(environment, tmp_path):
 def test_the_check_finds_all_packages_and_weights_in_an_installed_wheel(environment, tmp_path):
     lines = run([str(environment[0]), "-m", "simlib.check", "all"], tmp_path).splitlines()
     assert lines[-1] == "Everything is here."
-    assert sum("weights: " in line for line in lines) == 4
+    assert sum("weights: " in line for line in lines) == 6
 
 
 def test_the_core_works_on_own_vectors_and_pixels_without_torch(core_environment, tmp_path):
