@@ -191,12 +191,12 @@ def test_one_column_can_be_named_and_own_lists_of_whole_numbers_too(labelled, tm
 def test_the_same_frame_gives_the_same_page_and_changes_nothing(labelled, tmp_path):
     import matplotlib.pyplot as plt
 
-    before = labelled.copy()
+    before, open_before = labelled.copy(), plt.get_fignums()
     pages = [written(labelled, tmp_path).source for _ in range(2)]
     first, second = (re.sub(r"<time.*?</time>", "", source) for source in pages)
     assert first == second
     pd.testing.assert_frame_equal(labelled, before)
-    assert not plt.get_fignums()  # no figure is left for a notebook to show
+    assert plt.get_fignums() == open_before  # no figure is left for a notebook to show
     assert [file.name for file in tmp_path.iterdir() if file.is_file()] == ["report.html"]
 
 
