@@ -35,28 +35,32 @@ class Among:
     ----------
     embeddings : Embeddings
         What is compared: all of them, or where only ``FEW`` pass, those alone.
-    left_out : int
-        How many rows pass and can't be ranked.
     """
 
-    def __init__(self, embeddings: Embeddings, left_out: int) -> None:
-        self.embeddings, self.left_out = embeddings, left_out
+    def __init__(self, embeddings: Embeddings, passing: int) -> None:
+        self.embeddings = embeddings
+        self._passing = passing  # rows of the frame
         self._hidden: np.ndarray | None = None  # places that are compared and must not be found
         self._place_of: np.ndarray | None = None  # among all → among these, -1 if not there
 
+    @property
+    def left_out(self) -> int:
+        """How many rows pass and can't be ranked; asked for last, when lengths are known."""
+        rankable = self.embeddings.have_direction()
+        hidden = 0 if self._hidden is None else int(rankable[self._hidden].sum())
+        return self._passing - int(rankable.sum()) + hidden
+
     @classmethod
     def of(cls, image_df: pd.DataFrame, embeddings: Embeddings, where: Where | None) -> Among:
-        rankable = embeddings.have_direction()
         if where is None:
-            return cls(embeddings, len(image_df) - int(rankable.sum()))
+            return cls(embeddings, len(image_df))
         rows = rows_passing(image_df, where)  # of the frame
         passing = rows[embeddings.positions]  # of the embeddings
-        left_out = int(rows.sum() - (passing & rankable).sum())
         if passing.mean() >= FEW:
-            among = cls(embeddings, left_out)
+            among = cls(embeddings, int(rows.sum()))
             among._hidden = np.flatnonzero(~passing)
         else:
-            among = cls(embeddings.some(passing), left_out)
+            among = cls(embeddings.some(passing), int(rows.sum()))
             among._place_of = np.where(passing, np.cumsum(passing) - 1, -1)
         return among
 
