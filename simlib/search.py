@@ -269,7 +269,8 @@ def _neighbours(
             "index": image_df.index[positions],
             "cosine_similarity": similarities,
             "img_path": paths_at(image_df, positions),
-        }
+        },
+        copy=False,
     )
     for column in columns:
         neighbours[column] = image_df[column].array[positions]
