@@ -36,9 +36,9 @@ WORDS_OF_PHOTOS = """
 WORDS_OF_DRAWINGS = """
     rucksack; a red handbag; clutch bag; wellington boots; stilettos; running shoes; slippers;
     bow tie; necktie; cardigan; evening gown; fur coat; sun hat; denim trousers; japanese robe;
-    mittens; a pearl necklace; bangle; polo shirt; wallet; woollen scarf; bathing suit; T-shirt;
-    men's suit; hoodie; trench coat; a black umbrella; wristwatch; spectacles; ankle socks;
-    shorts
+    mittens; a pearl necklace; bangle; polo shirt; wallet; woollen scarf; bathing suit; crew-
+    neck T-shirt; men's suit; hoodie; trench coat; a black umbrella; ladies watch; spectacles;
+    ankle socks; summer shorts
 """
 ABSENT = """
     trombone; a grand staircase; crocodile; airport runway; lasagne; a dinner table; lawnmower;

@@ -18,8 +18,8 @@ FLOAT32_ERROR = 1e-4
 MOST_CANDIDATES = 2**20
 """So many pairs of a query and a picture are compared in float64 at a time, for one query more."""
 
-ONE_CORE_BYTES = 32 * 2**20
-"""Up to this size a matrix is multiplied with one query on one core: a few milliseconds."""
+ONE_CORE_BYTES = 8 * 2**20
+"""Up to this size a matrix is multiplied with one query on one core: a fraction of a millisecond."""
 
 FEW = 0.2
 """Where a smaller share of the rows may be found, only these are gathered and compared.
