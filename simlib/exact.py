@@ -19,7 +19,7 @@ MOST_CANDIDATES = 2**20
 """So many pairs of a query and a picture are compared in float64 at a time, for one query more."""
 
 ONE_CORE_BYTES = 8 * 2**20
-"""Up to this size a matrix is multiplied with one query on one core: a fraction of a millisecond."""
+"""Up to this size a matrix is multiplied with one query on one core: half a millisecond."""
 
 FEW = 0.2
 """Where a smaller share of the rows may be found, only these are gathered and compared.
