@@ -281,6 +281,11 @@ class Embeddings:
         return self._cells[0].size if self._matrix is None else self._matrix.shape[1]
 
     @classmethod
+    def of_matrix(cls, matrix: np.ndarray) -> Embeddings:
+        """Return all rows of a matrix, float32 ``(n, dim)``, in order."""
+        return cls(matrix, None, np.arange(len(matrix)))
+
+    @classmethod
     def of(cls, image_df: pd.DataFrame, embedding_col: str) -> Embeddings:
         """Return the embeddings of a column, remembered from the last call where unchanged."""
         cells = _cells(image_df, embedding_col)

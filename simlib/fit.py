@@ -103,13 +103,13 @@ def calibrate_words(embeddings: Embeddings, encoder: TextEncoder) -> Calibration
     >>> image_df = simlib.embed(image_df, clip, progress=False)
     >>> calibration = calibrate_words(Embeddings.of(image_df, clip.column), clip)
     >>> texts = clip.encode_text(["an umbrella", "a trombone"])
-    >>> nearest = nearness(embeddings_of(texts), Embeddings.of(image_df, clip.column))
+    >>> nearest = nearness(Embeddings.of_matrix(texts), Embeddings.of(image_df, clip.column))
     >>> calibration.fit(nearest) > 0.5
     array([ True, False])
     """
     names, texts = general_texts()
     step = _step(len(texts), embeddings)
-    some = embeddings_of(_encoded(encoder, texts)[::step])
+    some = Embeddings.of_matrix(_encoded(encoder, texts)[::step])
     similarities, groups = nearness(some, embeddings), np.array(names)[::step]  # (texts,)
     middle = np.median(similarities)
     spread = middle - np.percentile(similarities, 16)  # of the lower half, which shows nothing
@@ -139,7 +139,7 @@ def calibrate_pictures(embeddings: Embeddings) -> Calibration:
     --------
     >>> rng = np.random.default_rng(0)
     >>> matrix = rng.normal(size=(50, 8)).astype(np.float32) + 3
-    >>> float(calibrate_pictures(embeddings_of(matrix)).fit(0.2)) < 0.5
+    >>> float(calibrate_pictures(Embeddings.of_matrix(matrix)).fit(0.2)) < 0.5
     True
     """
     places = np.flatnonzero(embeddings.have_direction())
@@ -225,17 +225,12 @@ def nearness(queries: Embeddings, gallery: Embeddings, own: np.ndarray | None = 
 
     Examples
     --------
-    >>> gallery = embeddings_of(np.eye(3, dtype=np.float32))
-    >>> nearness(embeddings_of(np.array([[1, 0, 0]], dtype=np.float32)), gallery).round(2)
+    >>> gallery = Embeddings.of_matrix(np.eye(3, dtype=np.float32))
+    >>> nearness(Embeddings.of_matrix(np.array([[1, 0, 0]], dtype=np.float32)), gallery).round(2)
     array([0.33], dtype=float32)
     """
     available = int(gallery.have_direction().sum()) - (own is not None)
     return top_k(queries, gallery, min(NEAREST, available), own)[1].mean(axis=1)
-
-
-def embeddings_of(matrix: np.ndarray) -> Embeddings:
-    """Return a matrix, float32 ``(n, dim)``, as embeddings."""
-    return Embeddings(matrix, None, np.arange(len(matrix)))
 
 
 def general_texts() -> tuple[list[str], list[str]]:

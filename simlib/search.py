@@ -233,7 +233,7 @@ def nearest_many(
         names = image_df.index[of_queries.positions]
     else:
         vectors, own = read_queries(gallery, queries, encoder)
-        of_queries = Embeddings(vectors, None, np.arange(len(vectors)))
+        of_queries = Embeddings.of_matrix(vectors)
         names = pd.RangeIndex(len(vectors))
     found = Found.joined(list(k_largest_of_many(of_queries, among, own, k)))
     before = {"query": names[found.queries], "rank": pd.Index(found.ranks)}

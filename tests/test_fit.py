@@ -58,7 +58,7 @@ def test_a_text_that_something_shows_fits_and_another_does_not(kinds):
 def test_about_a_twentieth_of_absent_texts_seem_to_fit(kinds):
     embeddings = Embeddings.of(kinds, "kinds_embedding")
     calibration = fit.calibrate_words(embeddings, Kinds())
-    vectors = fit.embeddings_of(Kinds().encode_text([chr(0x4E00 + n) for n in range(1000)]))
+    vectors = Embeddings.of_matrix(Kinds().encode_text([chr(0x4E00 + n) for n in range(1000)]))
     said = calibration.fit(fit.nearness(vectors, embeddings)) >= 0.5
     assert 0.01 < said.mean() < 0.1
 
@@ -80,7 +80,7 @@ def test_pictures_of_the_catalogues_kind_fit_and_noise_does_not(kinds):
     own = fit.nearness(embeddings, embeddings, np.arange(200))
     assert (calibration.fit(own) >= 0.5).mean() >= 1 - fit.WRONG
     noise = np.random.default_rng(5).normal(size=(50, KINDS)).astype(np.float32)
-    assert (calibration.fit(fit.nearness(fit.embeddings_of(noise), embeddings)) < 0.5).all()
+    assert (calibration.fit(fit.nearness(Embeddings.of_matrix(noise), embeddings)) < 0.5).all()
 
 
 def test_a_picture_as_the_query_says_how_well_it_fits(kinds):

@@ -221,7 +221,7 @@ def text_precision_at_k(
         raise ValueError(f"No picture has a label in {label_col!r}, so there is none to ask for.")
     texts = encoder.encode_text([template.format(name) for name in names])  # (labels, dim)
     pictures = Embeddings.of(image_df, encoder.column)
-    places, _ = top_k(Embeddings(texts, None, np.arange(len(names))), pictures, k)
+    places, _ = top_k(Embeddings.of_matrix(texts), pictures, k)
     found = image_df[label_col].to_numpy(dtype=object)[pictures.positions[places]]
     hits = found == np.array(names, dtype=object)[:, None]  # (labels, k)
     return pd.Series(hits.mean(axis=1), index=pd.Index(names, name=label_col))

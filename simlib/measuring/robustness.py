@@ -230,5 +230,5 @@ def _mean_distance(rows: np.ndarray, gallery: Embeddings) -> float:
 
 def _search(rows: np.ndarray, gallery: Embeddings, own: np.ndarray, k: int) -> np.ndarray:
     """Return the places of the k nearest, ``(q, k)``."""
-    queries = Embeddings(rows.astype(np.float32), None, np.arange(len(rows)))
+    queries = Embeddings.of_matrix(rows.astype(np.float32))
     return top_k(queries, gallery, k, own)[0]
