@@ -65,3 +65,15 @@ def photos():
             pytest.fail(f"SIMLIB_PHOTOS names {PHOTOS}, which is no folder")
         pytest.skip("the real photos are not there; SIMLIB_PHOTOS may name their folder")
     return PHOTOS
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    """Three pictures of noise, of unequal sizes and shapes."""
+    random = np.random.default_rng(0)
+    sizes = [(300, 200), (90, 160), (64, 64)]
+    return [
+        Image.fromarray(random.integers(0, 256, (height // 8, width // 8, 3), dtype=np.uint8))
+        .resize((width, height))
+        for width, height in sizes
+    ]  # fmt: skip

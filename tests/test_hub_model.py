@@ -31,17 +31,6 @@ TEXTS = ["a Red dress", "shoes!"]
 
 
 @pytest.fixture(scope="module")
-def pictures():
-    random = np.random.default_rng(0)
-    sizes = [(300, 200), (90, 160), (64, 64)]
-    return [
-        Image.fromarray(random.integers(0, 256, (height // 8, width // 8, 3), dtype=np.uint8))
-        .resize((width, height))
-        for width, height in sizes
-    ]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
 def siglip(tmp_path_factory):
     return save_tiny_siglip(tmp_path_factory.mktemp("siglip"))
 

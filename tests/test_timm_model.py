@@ -2,23 +2,11 @@
 
 import numpy as np
 import pytest
-from PIL import Image
 
 import simlib
 
 torch = pytest.importorskip("torch")
 timm = pytest.importorskip("timm")
-
-
-@pytest.fixture(scope="module")
-def pictures():
-    random = np.random.default_rng(0)
-    sizes = [(300, 200), (90, 160), (64, 64)]
-    return [
-        Image.fromarray(random.integers(0, 256, (height // 8, width // 8, 3), dtype=np.uint8))
-        .resize((width, height))
-        for width, height in sizes
-    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
