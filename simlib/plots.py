@@ -31,7 +31,7 @@ from simlib.figures import (
 from simlib.images import ImageError, decode_image, load_image
 from simlib.negation import warn_of_negation
 from simlib.progress import PATIENCE, progress_bar
-from simlib.query import FrameGallery, Query, encode_query
+from simlib.query import FrameGallery, Query, encode_query, take_away
 from simlib.search import nearest, nearest_to
 from simlib.synonyms import synonyms
 from simlib.where import Where
@@ -268,7 +268,8 @@ def text_image_search(
         )
     vector = words
     if minus is not None:
-        vector = encode_query(model, text_query, minus=minus, minus_weight=minus_weight)
+        unwanted = encode_query(model, minus, minus_weight=minus_weight)
+        vector = take_away(words, unwanted, minus_weight)
     asked = (words, model) if isinstance(model, TextEncoder) else None
     found = nearest_to(gallery, vector, k, asked=asked, where=where, columns=columns)
     if found.empty and where is None:

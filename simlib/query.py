@@ -186,12 +186,12 @@ def read_query(
         require_direction(vector, gallery.dim, gallery.name)
     if text is not None:
         warn_of_negation(text)
-        words = _read_words(gallery, text, encoder)
+        words = read_words(gallery, text, encoder)
         vector = _unit(words) if vector is None else combine(vector, words, weight)
         require_direction(vector, gallery.dim, gallery.name)
     assert vector is not None
     if minus is not None:
-        vector = take_away(vector, _read_words(gallery, minus, encoder), minus_weight)
+        vector = take_away(vector, read_words(gallery, minus, encoder), minus_weight)
     return vector, own
 
 
@@ -244,7 +244,8 @@ def read_queries(
     return vectors, np.array(places, dtype=np.int64)
 
 
-def _read_words(gallery: Gallery, text: str, encoder: Encoder | None) -> np.ndarray:
+def read_words(gallery: Gallery, text: str, encoder: Encoder | None) -> np.ndarray:
+    """Return the embedding of a text, float32 ``(dim,)``, that can be compared with a gallery."""
     words = _encode_text(_known_encoder(gallery, encoder, "text"), text)
     require_direction(words, gallery.dim, gallery.name)
     return words

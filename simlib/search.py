@@ -16,10 +16,11 @@ from simlib.fit import add_fit
 from simlib.query import (
     FrameGallery,
     Query,
-    encode_query,
     is_vector,
     read_queries,
     read_query,
+    read_words,
+    take_away,
 )
 from simlib.where import Where
 
@@ -124,13 +125,14 @@ def nearest(
     ['b']
     """
     gallery = FrameGallery(image_df, embedding_col)
-    vector, own = read_query(gallery, query, text, encoder, weight, minus, minus_weight)
+    vector, own = read_query(gallery, query, text, encoder, weight, minus_weight=minus_weight)
     asked: Asked = None
     if query is None and text is not None:
-        words = vector if minus is None else encode_query(encoder or gallery.encoder, text)
-        asked = words, encoder or gallery.encoder
+        asked = vector, encoder or gallery.encoder
     elif text is None and minus is None and own is None and not is_vector(query):
         asked = vector, None
+    if minus is not None:
+        vector = take_away(vector, read_words(gallery, minus, encoder), minus_weight)
     return nearest_to(gallery, vector, k, own, asked, where, columns)
 
 

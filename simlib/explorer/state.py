@@ -295,9 +295,10 @@ class SearchState:
                 self._choose_vector(numbers_of(query, lambda: "a label of the frame"))
         if text is not None or minus is not None:
             self.choose_words(text or "", query is not None, weight, minus or "", minus_weight)
-        self._allowed = allowed
-        self._filter()
-        self._search()
+        if not np.array_equal(allowed, self._allowed):
+            self._allowed = allowed
+            self._filter()
+            self._search()
 
     def _choose_vector(self, vector: np.ndarray) -> None:
         problems = {
