@@ -14,6 +14,8 @@ PHOTOS = Path(
     os.environ.get("SIMLIB_PHOTOS") or Path(__file__).parents[2] / "shared" / "photos"
 ).absolute()
 
+SHARED_HOME = os.environ["SIMLIB_HOME"]  # set by the conftest.py above this folder
+
 
 def draw_pictures(folder, count, size=(24, 16)):
     """Save pictures of random colours in 4 × 4 areas; PNG, so that every pixel is kept."""
@@ -33,6 +35,23 @@ def simlib_home(tmp_path_factory, monkeypatch):
     home = tmp_path_factory.mktemp("simlib-home")
     monkeypatch.setenv("SIMLIB_HOME", str(home))
     return home
+
+
+@pytest.fixture(scope="session")
+def shared_home():
+    """The cache folder of the whole run, which the notebooks fill too: for tests that need networks
+    converted or models assembled, and don't harm them."""
+    return SHARED_HOME
+
+
+@pytest.fixture(scope="session")
+def clip_encoder(shared_home):
+    """The compact image-text model, loaded once."""
+    from simlib.encoders.clip import ClipEncoder
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SIMLIB_HOME", shared_home)
+        return ClipEncoder(device="cpu")
 
 
 @pytest.fixture

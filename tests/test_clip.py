@@ -1,10 +1,8 @@
 """Strategy 4: pictures and words in one space, offline, and text that is never opened as a file."""
 
 import json
-import os
 import shutil
 import socket
-import subprocess
 import sys
 import time
 import warnings
@@ -28,17 +26,15 @@ from simlib.storage.locks import exclusive
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.fixture(scope="module")
-def home():
-    """The notebooks' cache folder with the compact model in it, for tests that don't harm it."""
-    return clip_compact.compact_folder().parents[1]
+@pytest.fixture
+def encoder(clip_encoder):
+    return clip_encoder
 
 
-@pytest.fixture(scope="module")
-def encoder(home):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SIMLIB_HOME", str(home))
-        return ClipEncoder(device="cpu")
+@pytest.fixture
+def home(encoder, shared_home):
+    """The cache folder of the run, with the compact model in it."""
+    return Path(shared_home)
 
 
 @pytest.fixture
@@ -93,13 +89,6 @@ def test_the_whole_picture_is_seen_on_white(size):
     assert [blue.any(0).sum(), blue.any(1).sum()] == [
         max(1, round(side * 288 / longer)) for side in size
     ]
-
-
-def test_the_first_loading_prints_nothing(tmp_path):
-    """Else a notebook shows, in a fresh cache, what it does not show the next time."""
-    script = "import simlib; simlib.load_encoder('clip', device='cpu')"
-    process = start_python(script, SIMLIB_HOME=str(tmp_path), PYTHONPATH=str(ROOT))
-    assert process.communicate(timeout=1200) == ("", "")
 
 
 def test_the_folder_opens_with_plain_sentence_transformers_and_agrees(encoder, home):
@@ -178,31 +167,28 @@ def test_who_searches_in_persian_is_told_what_reads_it(encoder):
         encoder.encode_text(["پیراهن قرمز"])
 
 
-def test_the_compact_model_never_asks_the_network(no_network, monkeypatch):
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    assert ClipEncoder(device="cpu").encode_text(["shoes"]).shape == (1, 384)
-    assert no_network == []
+def test_two_first_loadings_at_once_print_nothing_and_never_ask_the_network(simlib_home):
+    """Two notebooks opened together in a fresh cache both work, show no more than they do the next
+    time, and leave one good folder."""
+    script = """
+import socket, sys
+import huggingface_hub.constants, simlib
 
+def refuse(*address, **_):
+    sys.exit(f"it asked for {address}")
 
-def test_two_processes_build_the_compact_model_at_once(simlib_home):
-    """Two notebooks opened together for the first time both work, and leave one good folder."""
-    code = "from simlib.networks.clip_compact import compact_folder; print(compact_folder())"
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    runs = [
-        subprocess.Popen(
-            [sys.executable, "-c", code],
-            cwd=ROOT,
-            env=environment,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        for _ in range(2)
-    ]
-    said = [(run.communicate(), run.returncode) for run in runs]
-    assert [code for _, code in said] == [0, 0], said
-    (folder,) = (simlib_home / "models").iterdir()  # nothing half-made is left beside it
-    assert {out.strip().splitlines()[-1] for (out, _), _ in said} == {str(folder)}
+socket.socket.connect = socket.getaddrinfo = refuse
+huggingface_hub.constants.HF_HUB_OFFLINE = False
+assert simlib.load_encoder("clip", device="cpu").encode_text(["shoes"]).shape == (1, 384)
+"""
+    options = {"SIMLIB_HOME": str(simlib_home), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    runs = [start_python(script, **options) for _ in range(2)]
+    said = [(*run.communicate(timeout=1200), run.returncode) for run in runs]
+    assert said == [("", "", 0)] * 2
+    (folder,) = (simlib_home / "models").glob("clip-compact-*")
+    assert [path for path in folder.parent.iterdir() if path.is_dir()] == [
+        folder
+    ]  # nothing half-made
 
 
 def damage_weights(folder):

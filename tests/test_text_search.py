@@ -1,5 +1,6 @@
 """Words find pictures, are never taken for files, and are refused in a sentence if need be."""
 
+import copy
 import pickle
 import warnings
 
@@ -100,8 +101,8 @@ def test_a_text_less_a_text_finds_what_is_left(coloured_df):
     assert little["index"].iloc[0] == "d"
 
 
-def test_a_bag_but_not_red_is_still_a_bag():
-    clip = simlib.load_encoder("clip")
+def test_a_bag_but_not_red_is_still_a_bag(clip_encoder):
+    clip = clip_encoder
     sample = simlib.load_catalogue("sample")
     kinds, colours = ["handbag", "hat", "dress"], ["red", "blue", "white"]
     sample = sample[sample["colour"].isin(colours) & sample["category"].isin([*kinds, "sneaker"])]
@@ -173,11 +174,14 @@ def test_the_frame_notes_who_made_which_column(coloured_df):
         simlib.text_image_search("red", forget_session(both), "colour_names")
 
 
-def test_the_compact_clip_is_found_again_for_its_own_column_only(coloured_df):
+def test_the_compact_clip_is_found_again_for_its_own_column_only(
+    coloured_df, clip_encoder, shared_home, monkeypatch
+):
     from simlib.columns import note_encoder
     from simlib.networks.clip_compact import RECIPE
 
-    clip = simlib.load_encoder("clip", device="cpu")
+    monkeypatch.setenv("SIMLIB_HOME", shared_home)
+    clip = copy.copy(clip_encoder)
     frame = forget_session(simlib.embed(coloured_df, clip, progress=False))
     found = simlib.text_image_search("something red", frame, "clip_img_embedding", k=4)
     expected = simlib.text_image_search("something red", frame, "clip_img_embedding", 4, clip)
