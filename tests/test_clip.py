@@ -184,7 +184,8 @@ assert simlib.load_encoder("clip", device="cpu").encode_text(["shoes"]).shape ==
     options = {"SIMLIB_HOME": str(simlib_home), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     runs = [start_python(script, **options) for _ in range(2)]
     said = [(*run.communicate(timeout=1200), run.returncode) for run in runs]
-    assert said == [("", "", 0)] * 2
+    waited = "The compact image-text model: another process is at work on it; waiting.\n"
+    assert ("", "", 0) in said and all(one in (("", "", 0), ("", waited, 0)) for one in said), said
     (folder,) = (simlib_home / "models").glob("clip-compact-*")
     assert [path for path in folder.parent.iterdir() if path.is_dir()] == [
         folder
