@@ -64,7 +64,8 @@ def nearest(
         How many neighbours. Where there are fewer, all of them are returned.
     encoder : Encoder, optional
         Encodes a query that is a picture or text. By default the one that made the column, if it
-        did so in this session.
+        did so in this session; or the compact image-text model (with texts in many languages, where
+        it was that one), if the frame or the file that it was loaded from says so.
     text : str, optional
         Words in place of a query, or together with it (*this one, but blue*); always read as text.
         They need a column of an encoder that reads text, such as ``"clip"``.

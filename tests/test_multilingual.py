@@ -189,6 +189,39 @@ def test_it_finds_photos_in_the_languages_that_the_card_names(encoder, photos, m
         assert found == pytest.approx(stated[language]["value"], abs=0.03), language
 
 
+def test_a_reloaded_column_is_searched_with_the_texts_that_went_with_it(
+    encoder, compact, tmp_path, monkeypatch
+):
+    from simlib.columns import noted_encoders
+
+    paths = [tmp_path / f"{colour}.png" for colour in ("red", "lime", "blue")]
+    for path in paths:
+        Image.new("RGB", (40, 60), path.stem).save(path)
+    image_df = simlib.load_catalogue(tmp_path)
+    loaded = []
+    monkeypatch.setattr(
+        "simlib.query.load_encoder",
+        lambda name, weights: loaded.append(weights) or {"multilingual": encoder}[weights],
+    )
+    saved = tmp_path / "embeddings.parquet"
+    simlib.save_embeddings(simlib.embed(image_df, encoder, progress=False), saved)
+    again, column = simlib.load_embeddings(saved), encoder.column
+    assert noted_encoders(again.attrs)[column]["text_recipe"] == encoder.text_recipe
+    for text in ("红色的东西", "etwas Blaues"):
+        expected = simlib.nearest(again, column, text=text, encoder=encoder)
+        assert simlib.nearest(again, column, text=text).equals(expected)
+        assert simlib.text_image_search(text, again, column).equals(expected)
+    assert loaded == ["multilingual"]  # once
+
+    simlib.save_embeddings(simlib.embed(image_df, compact, progress=False), saved)
+    english = simlib.load_embeddings(saved)
+    monkeypatch.setattr(
+        "simlib.query.load_encoder", lambda name, weights: {"compact": compact}[weights]
+    )
+    found = simlib.nearest(english, column, text="something red", k=1)
+    assert found.equals(simlib.nearest(english, column, text="something red", k=1, encoder=compact))
+
+
 def results():
     text = (ROOT / "data/models/clip_multilingual_results.json").read_text(encoding="utf-8")
     return json.loads(text)

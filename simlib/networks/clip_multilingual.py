@@ -40,6 +40,8 @@ PROJECTION = data_folder() / "models" / "clip_multilingual.safetensors"
 PROJECTION_SHA256 = "2e44cf2693ba403de2c655495ebe8571d0ed1b42fdd5156a97b357468cffe99f"
 ASSEMBLY = 1  # raised when the code below builds another folder from the same weights
 UNITS = 4096  # of the hidden layer
+TEXT_RECIPE = f"multilingual {PROJECTION_SHA256[:12]}"
+LANGUAGES = ("en", "zh", "fa", "es", "fr", "de", "ja")  # those it was trained with
 PREFIX = "query: "  # which the network expects before a text that is compared with others
 
 SETTINGS: dict[str, object] = {
