@@ -262,7 +262,7 @@ class Embeddings:
         self.rows = rows
         self.positions = positions
         self._norms: np.ndarray | None = None
-        # By the encoder of the texts, and for pictures by None: see simlib.fit.
+        # By the encoder of the texts and their languages, for pictures by None: see simlib.fit.
         self.calibrations: dict[object, Any] = {}
         self._have_direction: np.ndarray | None = None
         self.is_remembered = False

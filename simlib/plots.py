@@ -31,7 +31,7 @@ from simlib.images import ImageError, decode_image, load_image
 from simlib.negation import warn_of_negation
 from simlib.progress import PATIENCE, progress_bar
 from simlib.query import FrameGallery, Query, encode_query, take_away
-from simlib.search import nearest, nearest_to
+from simlib.search import FitBy, nearest, nearest_to
 from simlib.synonyms import synonyms
 from simlib.where import Where
 
@@ -272,7 +272,7 @@ def text_image_search(
     if minus is not None:
         unwanted = encode_query(model, minus, minus_weight=minus_weight)
         vector = take_away(words, unwanted, minus_weight)
-    asked = (words, model) if isinstance(model, TextEncoder) else None
+    asked = FitBy(words, model, text_query) if isinstance(model, TextEncoder) else None
     found = nearest_to(gallery, vector, k, asked=asked, where=where, columns=columns)
     if found.empty and where is None:
         raise ValueError(
