@@ -33,7 +33,7 @@ from clip_words import COLOURED, COLOURS, MORE_WORDS_FOR_KIND, PLAIN, SYNONYMS, 
 from english_or_not import learn, measure_doubt
 from measure_multilingual import Gallery, measure
 from safetensors.numpy import save_file
-from translations import LANGUAGES, captions
+from translations import LANGUAGES, captions, same_script
 
 import simlib
 from simlib.networks import clip_compact, clip_multilingual, e5_small
@@ -239,7 +239,7 @@ def main() -> None:
         compact=exact_teacher,
         multilingual=lambda queries: layers(exact_student(queries)),
         without=lambda words: without(
-            lambda text, _: any(word.casefold() in text.casefold() for word in words)
+            lambda text, _: any(same_script(word) in same_script(text) for word in words)
         ),
         without_terms=lambda terms: without(
             lambda text, english: text != english and any(term in english for term in terms)
