@@ -273,3 +273,22 @@ def test_the_assembled_files_have_their_settings_pinned():
         "4_Dense/model.safetensors",
     }
     assert clip_compact.SHA256.keys().isdisjoint(names)
+
+
+def test_the_file_of_the_layers_gives_them_back():
+    rng = np.random.default_rng(0)
+    layers = {
+        "hidden_weight": np.float32(rng.choice([-0.25, 0.25], (32, 16))),
+        "hidden_bias": np.float16(rng.normal(size=32)).astype(np.float32),
+        # Column by column in memory, as a solver leaves it.
+        "text_weight": np.asfortranarray(rng.normal(size=(8, 32)), dtype=np.float32),
+        "text_bias": np.float16(rng.normal(size=8)).astype(np.float32),
+    }
+    packed = clip_multilingual.pack(**layers)
+    assert all(tensor.flags.c_contiguous for tensor in packed.values())
+    assert packed["hidden.signs"].nbytes == 32 * 16 // 8 and packed["text.weight"].dtype == np.int8
+    found = clip_multilingual.unpack(packed)
+    for name in ("hidden.weight", "hidden.bias", "text.bias"):
+        np.testing.assert_array_equal(found[name], layers[name.replace(".", "_")])
+    steps = np.abs(layers["text_weight"]).max(1, keepdims=True) / 127
+    assert (np.abs(found["text.weight"] - layers["text_weight"]) <= steps / 2 + 1e-6).all()

@@ -14,6 +14,7 @@ The result is a plain sentence-transformers folder of stock modules.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -146,11 +147,65 @@ def _learned(path: Path) -> dict[str, np.ndarray]:
     from safetensors.numpy import load_file
 
     require_hash(path, PROJECTION_SHA256, restore_hint())
-    return {name: values.astype(np.float32) for name, values in load_file(path).items()}
+    return load_file(path)
+
+
+def pack(
+    hidden_weight: np.ndarray,
+    hidden_bias: np.ndarray,
+    text_weight: np.ndarray,
+    text_bias: np.ndarray,
+) -> dict[str, np.ndarray]:
+    """Return two layers as the file keeps them.
+
+    The random weights of the first are all as large and differ in sign only, so that a bit is
+    enough for each; those of the second are whole numbers of 8 bits times a scale for each value
+    of the text space.
+
+    Parameters
+    ----------
+    hidden_weight, hidden_bias : numpy.ndarray
+        ``(units, 384)`` and ``(units,)``.
+    text_weight, text_bias : numpy.ndarray
+        ``(384, units)`` and ``(384,)``.
+    """
+    scale = np.abs(text_weight).max(axis=1, keepdims=True) / 127  # (384, 1)
+    tensors = {
+        "hidden.signs": np.packbits(hidden_weight > 0, axis=1),  # uint8 (units, 48)
+        "hidden.scale": np.abs(hidden_weight[:1, :1]).astype(np.float32),  # (1, 1)
+        "hidden.bias": hidden_bias.astype(np.float16),
+        "text.weight": np.round(text_weight / scale).astype(np.int8),
+        "text.scale": scale.astype(np.float32),
+        "text.bias": text_bias.astype(np.float16),
+    }
+    # What lies in memory column by column would be saved as if it lay row by row.
+    return {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
+
+
+def unpack(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the weights and biases of the two layers, float32, from what the file keeps.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> signs, weight = rng.choice([-0.5, 0.5], (16, 8)), rng.normal(size=(4, 16))
+    >>> layers = unpack(pack(signs, np.zeros(16), weight, np.zeros(4)))
+    >>> np.array_equal(layers["hidden.weight"], signs)
+    True
+    >>> float(np.abs(layers["text.weight"] - weight).max()) < 0.02
+    True
+    """
+    signs = np.unpackbits(tensors["hidden.signs"], axis=1).astype(np.float32) * 2 - 1
+    return {
+        "hidden.weight": signs * tensors["hidden.scale"],
+        "hidden.bias": tensors["hidden.bias"].astype(np.float32),
+        "text.weight": tensors["text.weight"].astype(np.float32) * tensors["text.scale"],
+        "text.bias": tensors["text.bias"].astype(np.float32),
+    }
 
 
 def _assemble(folder: Path) -> None:
-    learned, weights = _learned(PROJECTION), e5_small.weights_path()
+    learned, weights = unpack(_learned(PROJECTION)), e5_small.weights_path()
     write_settings(folder, SETTINGS)
     write_tower(folder, e5_small.read_weights(weights))
     for place, name in enumerate(("hidden", "text"), start=3):
