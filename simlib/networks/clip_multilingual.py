@@ -38,7 +38,7 @@ from simlib.networks.assembled import (
 )
 
 PROJECTION = data_folder() / "models" / "clip_multilingual.safetensors"
-PROJECTION_SHA256 = "2e44cf2693ba403de2c655495ebe8571d0ed1b42fdd5156a97b357468cffe99f"
+PROJECTION_SHA256 = "09ca1d1eba12dea80bdfce204d0b6a2151af65891b2229824d4689bb44bc42cd"
 ASSEMBLY = 1  # raised when the code below builds another folder from the same weights
 UNITS = 4096  # of the hidden layer
 TEXT_RECIPE = f"multilingual {PROJECTION_SHA256[:12]}"
@@ -90,8 +90,8 @@ SETTINGS: dict[str, object] = {
 SHA256 = {
     "model.safetensors": "cda1fc089b4d4936ad8ef8138977332fad4ca4fb2984f8a454cab737b53e7559",
     "tokenizer.json": "d9208501fd4e32f339acafac900cd43efd6a89c26e514955c99bfac2cfafd5cf",
-    "3_Dense/model.safetensors": "0ac211bce016387a75df97b635a3327b9675fa5210395323e9efbe0483d5b2fa",
-    "4_Dense/model.safetensors": "3da1d46da431abd56e004d6cf80e86d814f11e31c5a6833973f8f81e5ea5c7d8",
+    "3_Dense/model.safetensors": "be78d31af613e284bc6a8eaface1ca46531902e6c7c4f1af487599d1ae5ed631",
+    "4_Dense/model.safetensors": "e1e198a5ce66a334511133857eec175fd55bd7915a2d5dfbe5db40bea337cdf9",
 }
 """Of the other files in the folder."""
 
