@@ -1,10 +1,11 @@
 """Does the search say when nothing fits? On photos and words that no training or calibration saw.
 
-    python benchmarks/nothing_fits.py PHOTOS
+    python benchmarks/nothing_fits.py PHOTOS [--only-languages]
 
 PHOTOS has the folders train/ and validation/ of the clothing data set (data/README.md). Words are
-searched among the validation photos and on the drawn sample. As pictures, the validation photos are
-held against the training photos, and so is what is none of their kind: drawings of the sample,
+searched among the validation photos and on the drawn sample; in other languages, by the
+multilingual model, among the training photos and on the sample. As pictures, the validation photos
+are held against the training photos, and so is what is none of their kind: drawings of the sample,
 crops of scikit-learn's two photos (a Chinese temple, a flower), and noise. A fit of 0.5 is the
 threshold; AUROC is how well the fit separates the two whatever the threshold is.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,10 @@ from sklearn.metrics import roc_auc_score
 
 import simlib
 from simlib.fit import general_texts
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "data" / "make"))
+import translations  # noqa: E402
+from measure_multilingual import TERM_OF_KIND, class_queries, everyday_words  # noqa: E402
 
 RESULTS = Path(__file__).parent / "results" / "nothing_fits.json"
 # What one sees in the photos and drawings, as people say it; and what none of them shows.
@@ -50,6 +56,55 @@ ABSENT = """
     fireworks; fruit bowl; potatoes; a photo of a puppy; blue bicycle pump; green lizard; chess
     tournament; wheat harvest
 """
+# The same sort of things in six languages; of what is there the word lists have the names.
+ABSENT_IN = {
+    "zh": """
+        长号; 大楼梯; 鳄鱼; 机场跑道; 千层面; 餐桌; 割草机; 议会; 消防车;
+        一碗米饭; 袋鼠; 洗衣机; 鼠标; 羊角面包; 一张裁判的照片; 山羊; 生日蜡烛;
+        饼图; 帆船; 微波炉; 吸尘器; 花园水管; 一杯啤酒; 刺猬; 犀牛; 红绿灯;
+        一只黑猫; 鲸鱼; 烟花; 土豆; 蓝色的打气筒; 一种乐器
+    """,
+    "fa": """
+        ترومبون; پلکان بزرگ; تمساح; باند فرودگاه; لازانیا; میز ناهارخوری; ماشین چمن‌زنی;
+        مجلس; ماشین آتش‌نشانی; کاسه برنج; کانگورو; ماشین لباسشویی; موس کامپیوتر; کروسان;
+        عکس یک داور; بز; شمع تولد; نمودار دایره‌ای; قایق بادبانی; مایکروویو; جاروبرقی;
+        شلنگ باغچه; یک لیوان نوشابه; جوجه‌تیغی; کرگدن; چراغ راهنمایی; یک گربه سیاه; نهنگ;
+        آتش‌بازی; سیب‌زمینی; تلمبه دوچرخه آبی; یک ساز موسیقی
+    """,
+    "es": """
+        un trombón; una gran escalinata; un cocodrilo; pista de aterrizaje; lasaña;
+        una mesa de comedor; cortacésped; el parlamento; un camión de bomberos;
+        un cuenco de arroz; un canguro; lavadora; ratón de ordenador; cruasán;
+        una foto de un árbitro; cabra; velas de cumpleaños; gráfico circular; un velero;
+        microondas; aspiradora; manguera de jardín; un vaso de cerveza; erizo; rinoceronte;
+        semáforo; un gato negro; ballena; fuegos artificiales; patatas;
+        bomba de bicicleta azul; un instrumento musical
+    """,
+    "fr": """
+        un trombone à coulisse; un grand escalier; un crocodile; piste d'atterrissage;
+        lasagnes; une table à manger; tondeuse à gazon; le parlement; un camion de pompiers;
+        un bol de riz; un kangourou; machine à laver; souris d'ordinateur; croissant;
+        une photo d'un arbitre; chèvre; bougies d'anniversaire; diagramme circulaire;
+        un voilier; four à micro-ondes; aspirateur; tuyau d'arrosage; un verre de bière;
+        hérisson; rhinocéros; feu de circulation; un chat noir; baleine; feu d'artifice;
+        pommes de terre; pompe à vélo bleue; un instrument de musique
+    """,
+    "de": """
+        eine Posaune; eine große Treppe; ein Krokodil; Landebahn; Lasagne; ein Esstisch;
+        Rasenmäher; das Parlament; ein Feuerwehrauto; eine Schale Reis; ein Känguru;
+        Waschmaschine; Computermaus; Croissant; ein Foto von einem Schiedsrichter; Ziege;
+        Geburtstagskerzen; Kreisdiagramm; ein Segelboot; Mikrowelle; Staubsauger;
+        Gartenschlauch; ein Glas Bier; Igel; Nashorn; Ampel; eine schwarze Katze; Wal;
+        Feuerwerk; Kartoffeln; blaue Luftpumpe; ein Musikinstrument
+    """,
+    "ja": """
+        トロンボーン; 大階段; ワニ; 滑走路; ラザニア; 食卓; 芝刈り機; 国会;
+        消防車; 茶碗一杯のご飯; カンガルー; 洗濯機; パソコンのマウス; クロワッサン;
+        審判の写真; ヤギ; 誕生日のろうそく; 円グラフ; ヨット; 電子レンジ; 掃除機;
+        庭のホース; ビール一杯; ハリネズミ; サイ; 信号機; 黒い猫; クジラ; 花火;
+        じゃがいも; 青い空気入れ; 楽器
+    """,
+}
 
 
 def listed(words: str) -> list[str]:
@@ -74,6 +129,50 @@ def fits(image_df, encoder, queries) -> list[float]:
     ]
 
 
+def present_in(language: str, kinds: list[str]) -> dict[str, list[str]]:
+    """Return what the photos and what the drawings show, as one says it in a language."""
+    of_term = {term.english: term for term in translations.terms(language)}
+    drawn = []
+    for place, kind in enumerate(kinds):
+        term = of_term[TERM_OF_KIND.get(kind, kind)]
+        form = translations.PLAIN[language][place % 3]
+        drawn.append(translations.plain(term.words[0], language, term.kind, form))
+    names = [forms[place % 3] for place, forms in enumerate(class_queries(language).values())]
+    photographed = [*names, *everyday_words(language)]
+    return {"training photos": list(dict.fromkeys(photographed)), "drawn sample": drawn}
+
+
+def measure_languages(photos, sample) -> dict[str, dict]:
+    """Return the figures by language; English for comparison, by the same model."""
+    encoder = simlib.load_encoder("clip", weights="multilingual")
+    galleries = {
+        "training photos": simlib.embed(photos, encoder),
+        "drawn sample": simlib.embed(sample, encoder),
+    }
+    kinds = sorted(set(sample["category"]))
+    results: dict[str, dict] = {}
+    for language in ("en", *ABSENT_IN):
+        if language == "en":
+            present = {
+                "training photos": listed(WORDS_OF_PHOTOS),
+                "drawn sample": listed(WORDS_OF_DRAWINGS),
+            }
+            absent = listed(ABSENT)
+        else:
+            present, absent = present_in(language, kinds), listed(ABSENT_IN[language])
+            assert not set(general_texts(language)[1]) & set(absent)
+        for name, image_df in galleries.items():
+            of_words = {
+                word: fits(image_df, encoder, [{"text": word}])[0]
+                for word in [*present[name], *absent]
+            }
+            here, not_here = ([of_words[w] for w in some] for some in (present[name], absent))
+            wrong = [w for w, f in of_words.items() if (f >= 0.5) != (w in present[name])]
+            results.setdefault(name, {})[language] = figures(here, not_here) | {"wrong": wrong}
+            print(name, language, results[name][language], flush=True)
+    return results
+
+
 def crops(rng: np.random.Generator, number: int) -> list[Image.Image]:
     pictures = load_sample_images().images
     found = []
@@ -89,6 +188,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("photos", type=Path)
+    parser.add_argument(
+        "--only-languages", action="store_true", help="leave all other figures as they are"
+    )
     arguments = parser.parse_args()
     known = set(general_texts()[1])
     assert not known & set(listed(ABSENT) + listed(WORDS_OF_PHOTOS) + listed(WORDS_OF_DRAWINGS))
@@ -97,7 +199,11 @@ def main() -> None:
     train, validation = (
         simlib.load_catalogue(arguments.photos / p) for p in ("train", "validation")
     )
-    results: dict[str, dict] = {"words": {}, "pictures": {}}
+    if arguments.only_languages:
+        results = json.loads(RESULTS.read_text(encoding="utf-8"))
+        write(results | {"words in other languages": measure_languages(train, sample)})
+        return
+    results = {"words": {}, "pictures": {}}
     clip = simlib.load_encoder("clip")
     for name, image_df, present in (
         ("validation photos", validation, WORDS_OF_PHOTOS),
@@ -131,6 +237,10 @@ def main() -> None:
             kind: figures(of_photos, fits(gallery, encoder, [{"query": one} for one in pictures]))
             for kind, pictures in others.items()
         }
+    write(results | {"words in other languages": measure_languages(train, sample)})
+
+
+def write(results: dict[str, dict]) -> None:
     RESULTS.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     print(json.dumps(results, indent=1, ensure_ascii=False))
 

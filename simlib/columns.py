@@ -262,7 +262,7 @@ class Embeddings:
         self.rows = rows
         self.positions = positions
         self._norms: np.ndarray | None = None
-        # By the encoder of the texts, and for pictures by None: see simlib.fit.
+        # By the encoder of the texts and their languages, for pictures by None: see simlib.fit.
         self.calibrations: dict[object, Any] = {}
         self._have_direction: np.ndarray | None = None
         self.is_remembered = False
@@ -471,6 +471,9 @@ def note_encoder(
     noted.pop(column, None)
     if encoder is not None:
         noted[column] = {"name": encoder.name, "recipe": encoder.recipe}
+        of_texts = getattr(encoder, "text_recipe", "")
+        if of_texts:
+            noted[column]["text_recipe"] = of_texts
     if noted or ENCODERS in image_df.attrs:
         image_df.attrs[ENCODERS] = noted
 
@@ -478,14 +481,17 @@ def note_encoder(
 def noted_encoders(attrs: Mapping) -> dict[str, dict[str, str]]:
     """Return, by column, the name and the recipe of the encoder that made it, where it is noted.
 
+    And ``text_recipe``, if another model than that of the pictures reads its texts.
+
     Examples
     --------
     >>> noted_encoders({ENCODERS: {"own": {"name": "mine", "recipe": "mine 1"}, "other": 7}})
     {'own': {'name': 'mine', 'recipe': 'mine 1'}}
     """
     noted = attrs.get(ENCODERS)
+    keys = ("name", "recipe", "text_recipe")
     return {  # it may come from a file, so nothing about it is believed
-        column: {"name": made_by["name"], "recipe": made_by["recipe"]}
+        column: {key: made_by[key] for key in keys if isinstance(made_by.get(key), str)}
         for column, made_by in (noted.items() if isinstance(noted, Mapping) else ())
         if isinstance(made_by, Mapping)
         and isinstance(made_by.get("name"), str)

@@ -4,7 +4,8 @@ The k most similar pictures are always found, also for a query that no picture f
 does is told by the mean cosine similarity of the five nearest, held against the same figure of
 queries of which the answer is known:
 
-- Words: general words (``data/general_words.csv``), nearly all of which a catalogue does not show.
+- Words: general words (``data/general_words.csv``), nearly all of which a catalogue does not show;
+  in the languages that the encoder reads and that the text, by its script, may be in.
 - Pictures: the catalogue's own, each without itself.
 
 The threshold is that of conformal prediction (Vovk, Gammerman and Shafer, "Algorithmic Learning in
@@ -16,6 +17,8 @@ or more; of pictures like the catalogue's at most ``WRONG`` get less.
 from __future__ import annotations
 
 import csv
+import re
+import unicodedata
 import warnings
 import weakref
 from typing import NamedTuple
@@ -47,10 +50,36 @@ MOST_PICTURES = 300
 MOST_PAIRS = 30_000_000
 """From so many pairs of a known query and a picture on, fewer queries are asked; some 0.3 s."""
 
-FORMS = ("{}", "a {}", "a photo of a {}", "a {colour} {}")
-"""What people type around a word; each general word is asked in one of them, in turn."""
+FORMS = {
+    "en": ("{}", "a {}", "a photo of a {}", "a {colour} {}"),
+    "zh": ("{}", "一个{}", "一张{}的照片", "{colour}{}"),
+    "fa": ("{}", "یک {}", "عکس {}", "{} {colour}"),
+    "es": ("{}", "{a}", "foto de {a}", "{} de color {colour}"),
+    "fr": ("{}", "{a}", "photo : {a}", "{} de couleur {colour}"),
+    "de": ("{}", "{a}", "Foto: {a}", "{} in {colour}"),
+    "ja": ("{}", "{}", "{}の写真", "{colour}{}"),
+}
+"""What people type around a word, in each language; {a} is the word with its article.
 
-COLOURS = ("red", "black", "blue", "white", "green")
+Each general word is asked in one of the four, in turn."""
+
+COLOURS = {
+    "en": ("red", "black", "blue", "white", "green"),
+    "zh": ("红色的", "黑色的", "蓝色的", "白色的", "绿色的"),
+    "fa": ("قرمز", "مشکی", "آبی", "سفید", "سبز"),
+    "es": ("rojo", "negro", "azul", "blanco", "verde"),
+    "fr": ("rouge", "noire", "bleue", "blanche", "verte"),
+    "de": ("Rot", "Schwarz", "Blau", "Weiß", "Grün"),
+    "ja": ("赤い", "黒い", "青い", "白い", "緑の"),
+}
+
+ARTICLE = re.compile(r"^(?:un|una|unos|une|des|du|la|le|ein|eine) ")
+
+SCRIPTS = {
+    "CJK": ("zh", "ja"), "HIRAGANA": ("ja",), "KATAKANA": ("ja",),
+    "ARABIC": ("fa",), "LATIN": ("en", "es", "fr", "de"),
+}  # fmt: skip
+"""The languages that are written in a script, as the names of its letters begin."""
 
 
 class Calibration(NamedTuple):
@@ -79,7 +108,34 @@ class Calibration(NamedTuple):
         return 1 / (1 + np.exp(-np.clip(away, -30, 30)))
 
 
-def calibrate_words(embeddings: Embeddings, encoder: TextEncoder) -> Calibration:
+def languages_of(text: str, known: tuple[str, ...]) -> tuple[str, ...]:
+    """Return in which languages of those that an encoder reads a text may be, by its script.
+
+    All of them, if it is in none of their scripts or in several.
+
+    Parameters
+    ----------
+    text : str
+    known : tuple of str
+        The codes of the languages.
+
+    Examples
+    --------
+    >>> known = ("en", "zh", "fa", "es", "ja")
+    >>> languages_of("ein Kleid", known), languages_of("赤いドレス", known)
+    (('en', 'es'), ('ja',))
+    """
+    letters = {letter for letter in text[:1000] if letter.isalpha()}
+    scripts = {re.split("[ -]", unicodedata.name(letter, "?"))[0] for letter in letters}
+    scripts = scripts - {"LATIN"} or scripts  # "T恤" is Chinese
+    written = [set(SCRIPTS.get(script, ())) for script in scripts] or [set(known)]
+    found = set.intersection(*written) & set(known) or set(known)
+    return tuple(language for language in known if language in found)
+
+
+def calibrate_words(
+    embeddings: Embeddings, encoder: TextEncoder, languages: tuple[str, ...] = ("en",)
+) -> Calibration:
     """Return what tells a text that a catalogue shows from one that it doesn't.
 
     A catalogue of clothes does show some of the general words. They are in groups of one kind
@@ -90,6 +146,8 @@ def calibrate_words(embeddings: Embeddings, encoder: TextEncoder) -> Calibration
     embeddings : Embeddings
         The catalogue's, of ``encoder``.
     encoder : TextEncoder
+    languages : tuple of str
+        In which the general words are asked, of those in ``FORMS``.
 
     Returns
     -------
@@ -107,10 +165,13 @@ def calibrate_words(embeddings: Embeddings, encoder: TextEncoder) -> Calibration
     >>> calibration.fit(nearest) > 0.5
     array([ True, False])
     """
-    names, texts = general_texts()
-    step = _step(len(texts), embeddings)
-    some = Embeddings.of_matrix(_encoded(encoder, texts)[::step])
-    similarities, groups = nearness(some, embeddings), np.array(names)[::step]  # (texts,)
+    asked = {language: general_texts(language) for language in languages}
+    step = _step(sum(len(texts) for _, texts in asked.values()), embeddings)
+    matrix = np.concatenate(
+        [_encoded(encoder, language, texts)[::step] for language, (_, texts) in asked.items()]
+    )
+    similarities = nearness(Embeddings.of_matrix(matrix), embeddings)  # (texts,)
+    groups = np.concatenate([np.array(names)[::step] for names, _ in asked.values()])
     middle = np.median(similarities)
     spread = middle - np.percentile(similarities, 16)  # of the lower half, which shows nothing
     shown = [
@@ -162,6 +223,7 @@ def add_fit(
     places: np.ndarray,
     embeddings: Embeddings,
     encoder: object | None = None,
+    text: str = "",
 ) -> None:
     """Add to what :func:`simlib.nearest` found how well it fits.
 
@@ -179,15 +241,19 @@ def add_fit(
     encoder : TextEncoder, optional
         For a text: what encoded it. Nothing is added for an encoder of another kind, for one that
         can't read general words, and for pictures where there are fewer than ``FEWEST_PICTURES``.
+    text : str
+        The text, whose script says in which languages it may be.
     """
     if encoder is not None and not isinstance(encoder, TextEncoder):
         return
     if found.empty:
         found.attrs["fit"] = 0.0
         return
-    if encoder not in embeddings.calibrations:
-        embeddings.calibrations[encoder] = _calibrated(embeddings, encoder)
-    calibration = embeddings.calibrations[encoder]
+    languages = () if encoder is None else languages_of(text, _known_languages(encoder))
+    key = encoder, languages
+    if key not in embeddings.calibrations:
+        embeddings.calibrations[key] = _calibrated(embeddings, encoder, languages)
+    calibration = embeddings.calibrations[key]
     if calibration is None:
         return
     number = min(NEAREST, int((similarities > -np.inf).sum()))
@@ -197,12 +263,19 @@ def add_fit(
         found["fit"] = calibration.fit(similarities[places])
 
 
-def _calibrated(embeddings: Embeddings, encoder: TextEncoder | None) -> Calibration | None:
+def _known_languages(encoder: TextEncoder) -> tuple[str, ...]:
+    """Return the languages of an encoder in which there are general words; else English."""
+    return tuple(language for language in encoder.languages if language in FORMS) or ("en",)
+
+
+def _calibrated(
+    embeddings: Embeddings, encoder: TextEncoder | None, languages: tuple[str, ...]
+) -> Calibration | None:
     if encoder is None:
         enough = embeddings.have_direction().sum() >= FEWEST_PICTURES
         return calibrate_pictures(embeddings) if enough else None
     try:
-        calibration = calibrate_words(embeddings, encoder)
+        calibration = calibrate_words(embeddings, encoder, languages)
     except Exception:  # of a user's encoder, which may read nothing but the words of its shop
         return None
     return calibration if np.isfinite(calibration).all() else None
@@ -233,31 +306,41 @@ def nearness(queries: Embeddings, gallery: Embeddings, own: np.ndarray | None = 
     return top_k(queries, gallery, min(NEAREST, available), own)[1].mean(axis=1)
 
 
-def general_texts() -> tuple[list[str], list[str]]:
+def general_texts(language: str = "en") -> tuple[list[str], list[str]]:
     """Return the general words as people type them, and the group of each.
+
+    There are half as many in other languages as in English.
 
     Examples
     --------
     >>> groups, texts = general_texts()
     >>> groups[3], texts[3]
     ('animals', 'a red elephant')
+    >>> general_texts("de")[1][:4]
+    ['Hund', 'ein Pferd', 'Foto: ein Goldfisch', 'Schlange in Rot']
     """
+    forms, colours = FORMS[language], COLOURS[language]
+    column = "word" if language == "en" else language
     with open(data_folder() / "general_words.csv", encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+        rows = [row for row in csv.DictReader(file) if row[column]]
     texts = [
-        FORMS[place % len(FORMS)]
-        .replace("{colour}", COLOURS[place // len(FORMS) % len(COLOURS)])
-        .format(row["word"])
+        forms[place % len(forms)].format(
+            ARTICLE.sub("", row[column]) if language in ("es", "fr", "de") else row[column],
+            a=row[column],
+            colour=colours[place // len(forms) % len(colours)],
+        )
         for place, row in enumerate(rows)
     ]
     return [row["group"] for row in rows], texts
 
 
-def _encoded(encoder: TextEncoder, texts: list[str]) -> np.ndarray:
+def _encoded(encoder: TextEncoder, language: str, texts: list[str]) -> np.ndarray:
     """Return the embeddings of the general texts, float32 ``(q, dim)``, from the cache if there."""
-    if encoder not in _of_encoder:
+    matrices = _of_encoder.setdefault(encoder, {})
+    if language not in matrices:
         digests = [digest_of(text.encode()) for text in texts]
-        cache = EmbeddingCache(f"{encoder.recipe}, texts") if encoder.recipe else None
+        read_by = " ".join(filter(None, (encoder.recipe, encoder.text_recipe)))
+        cache = EmbeddingCache(f"{read_by}, texts") if encoder.recipe else None
         known = cache.get(digests) if cache else {}
         if len(known) == len(digests):
             matrix = np.stack([known[digest] for digest in digests])
@@ -269,8 +352,10 @@ def _encoded(encoder: TextEncoder, texts: list[str]) -> np.ndarray:
                 cache.put(digests, matrix)
         if cache:
             cache.close()
-        _of_encoder[encoder] = matrix
-    return _of_encoder[encoder]
+        matrices[language] = matrix
+    return matrices[language]
 
 
-_of_encoder: weakref.WeakKeyDictionary[TextEncoder, np.ndarray] = weakref.WeakKeyDictionary()
+_of_encoder: weakref.WeakKeyDictionary[TextEncoder, dict[str, np.ndarray]] = (
+    weakref.WeakKeyDictionary()
+)

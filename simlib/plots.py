@@ -18,7 +18,6 @@ from simlib.columns import (
     noted_encoders,
     require_column,
 )
-from simlib.encoders import load_encoder
 from simlib.encoders.base import Encoder, TextEncoder
 from simlib.figures import (
     axes_given,
@@ -32,7 +31,7 @@ from simlib.images import ImageError, decode_image, load_image
 from simlib.negation import warn_of_negation
 from simlib.progress import PATIENCE, progress_bar
 from simlib.query import FrameGallery, Query, encode_query, take_away
-from simlib.search import nearest, nearest_to
+from simlib.search import FitBy, nearest, nearest_to
 from simlib.synonyms import synonyms
 from simlib.where import Where
 
@@ -211,8 +210,9 @@ def text_image_search(
         How many pictures to find; the first ``MOST_DRAWN`` of them are drawn.
     model : Encoder or SentenceTransformer, optional
         The network that made the column. By default the one that did so in this session; or
-        ``simlib.load_encoder("clip")``, if the frame or the file that it was loaded from notes that
-        this one made the column. Also as ``encoder=``.
+        ``simlib.load_encoder("clip")``, with its ``"multilingual"`` texts where they were used, if
+        the frame or the file that it was loaded from notes that this one made the column. Also as
+        ``encoder=``.
     minus : str, optional
         What is not wanted, as in ``text_image_search("a bag", …, minus="red")``.
     minus_weight : float
@@ -257,7 +257,9 @@ def text_image_search(
     require_savable(save)
     gallery = FrameGallery(df, img_emb_col)
     if model is None:
-        model = gallery.encoder or _load_its_encoder(df, img_emb_col)
+        model = gallery.encoder
+    if model is None:
+        raise _unknown_encoder(df, img_emb_col)
     warn_of_negation(text_query)
     words = encode_query(model, text_query)
     if len(words) != gallery.dim:
@@ -270,7 +272,7 @@ def text_image_search(
     if minus is not None:
         unwanted = encode_query(model, minus, minus_weight=minus_weight)
         vector = take_away(words, unwanted, minus_weight)
-    asked = (words, model) if isinstance(model, TextEncoder) else None
+    asked = FitBy(words, model, text_query) if isinstance(model, TextEncoder) else None
     found = nearest_to(gallery, vector, k, asked=asked, where=where, columns=columns)
     if found.empty and where is None:
         raise ValueError(
@@ -290,25 +292,14 @@ def text_image_search(
     return found
 
 
-def _load_its_encoder(df: pd.DataFrame, img_emb_col: str) -> Encoder:
-    """Return the compact image-text encoder if it made the column, or raise a ValueError.
-
-    Vectors from elsewhere may have as many values as its own, and searched with it they would give
-    nonsense.
-    """
+def _unknown_encoder(df: pd.DataFrame, img_emb_col: str) -> ValueError:
     made_by = noted_encoders(df.attrs).get(img_emb_col)
     if made_by is None:
-        raise ValueError(
+        return ValueError(
             f"It is not known which model made the embeddings in {img_emb_col!r}, so words can't "
             "be compared with them. Name it: model=simlib.load_encoder('clip'), or another."
         )
-    if made_by["name"] == "clip":
-        from simlib.networks.clip_compact import RECIPE
-
-        recipe = made_by["recipe"].removesuffix(" bfloat16").removesuffix(" float16")
-        if recipe == RECIPE:
-            return load_encoder("clip")
-    raise ValueError(
+    return ValueError(
         f"The embeddings in {img_emb_col!r} were made by the encoder {made_by['name']!r} with "
         "other weights than the compact ones of 'clip'. Pass the model that made them: "
         "model=simlib.load_encoder(...)."

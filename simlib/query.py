@@ -15,7 +15,14 @@ import pandas as pd
 from PIL import Image
 
 from simlib.arguments import short_repr, to_float32
-from simlib.columns import Embeddings, encoder_of, warn_if_slow
+from simlib.columns import (
+    Embeddings,
+    encoder_of,
+    noted_encoders,
+    remember_encoder,
+    warn_if_slow,
+)
+from simlib.encoders import load_encoder
 from simlib.encoders.base import Encoder, TextEncoder
 from simlib.images import ImageError, ResizesTo, decode_image, load_image
 from simlib.listing import IMAGE_SUFFIXES
@@ -69,7 +76,16 @@ class FrameGallery:
 
     @property
     def encoder(self) -> Encoder | None:
-        return encoder_of(self.embeddings)
+        """The encoder that made the column in this session; or as the frame notes it.
+
+        The latter only of the compact image-text model, which is loaded then, and once.
+        """
+        known = encoder_of(self.embeddings)
+        if known is None:
+            known = _load_noted(noted_encoders(self.frame.attrs).get(self.name, {}))
+            if known is not None and self.embeddings.is_remembered:
+                remember_encoder(self.embeddings.matrix, known)
+        return known
 
     def describe_label(self) -> str:
         some = ", ".join(short_repr(label) for label in self.frame.index[:3])
@@ -118,6 +134,23 @@ class FrameGallery:
             "say which is meant. Give the rows labels of their own: "
             "image_df.reset_index(drop=True)."
         )
+
+
+def _load_noted(made_by: dict[str, str]) -> Encoder | None:
+    """Return the image-text encoder that made a column, if it was the compact one.
+
+    Vectors from elsewhere may have as many values as its own, and searched with it they would give
+    nonsense.
+    """
+    if made_by.get("name") != "clip":
+        return None
+    from simlib.networks.clip_compact import RECIPE
+
+    if made_by["recipe"].removesuffix(" bfloat16").removesuffix(" float16") != RECIPE:
+        return None
+    # Of the texts not all of the recipe counts: each edition lays them in the same space.
+    is_multilingual = made_by.get("text_recipe", "").startswith("multilingual")
+    return load_encoder("clip", weights="multilingual" if is_multilingual else "compact")
 
 
 def read_query(

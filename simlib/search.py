@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,16 @@ from simlib.where import Where
 
 __all__ = ["nearest", "nearest_many"]
 
-Asked: TypeAlias = tuple[np.ndarray, Encoder | None] | None
+
+class FitBy(NamedTuple):
+    """By what to tell how well the rows fit: the vector ``(dim,)`` of a picture, or of a text.
+
+    For a text also what encoded it.
+    """
+
+    vector: np.ndarray
+    encoder: Encoder | None = None
+    text: str = ""
 
 
 def nearest(
@@ -64,7 +73,8 @@ def nearest(
         How many neighbours. Where there are fewer, all of them are returned.
     encoder : Encoder, optional
         Encodes a query that is a picture or text. By default the one that made the column, if it
-        did so in this session.
+        did so in this session; or the compact image-text model (with texts in many languages, where
+        it was that one), if the frame or the file that it was loaded from says so.
     text : str, optional
         Words in place of a query, or together with it (*this one, but blue*); always read as text.
         They need a column of an encoder that reads text, such as ``"clip"``.
@@ -126,11 +136,11 @@ def nearest(
     """
     gallery = FrameGallery(image_df, embedding_col)
     vector, own = read_query(gallery, query, text, encoder, weight, minus_weight=minus_weight)
-    asked: Asked = None
+    asked = None
     if query is None and text is not None:
-        asked = vector, encoder or gallery.encoder
+        asked = FitBy(vector, encoder or gallery.encoder, text)
     elif text is None and minus is None and own is None and not is_vector(query):
-        asked = vector, None
+        asked = FitBy(vector)
     if minus is not None:
         vector = take_away(vector, read_words(gallery, minus, encoder), minus_weight)
     return nearest_to(gallery, vector, k, own, asked, where, columns)
@@ -141,7 +151,7 @@ def nearest_to(
     vector: np.ndarray,
     k: int = 5,
     own: int | None = None,
-    asked: Asked = None,
+    asked: FitBy | None = None,
     where: Where | None = None,
     columns: str | Sequence[str] = (),
 ) -> pd.DataFrame:
@@ -156,9 +166,8 @@ def nearest_to(
         As :func:`nearest` takes them.
     own : int, optional
         The place among the column's embeddings that must not be found.
-    asked : (numpy.ndarray, Encoder or None), optional
-        The vector ``(dim,)`` by which to tell how well the rows fit, and the encoder of the text
-        that it is; None for a picture. By default that is not told.
+    asked : FitBy, optional
+        By what to tell how well the rows fit. By default that is not told.
     """
     require_count("k", k)
     columns = _carried(gallery.frame, columns)
@@ -169,11 +178,10 @@ def nearest_to(
     ranks = np.arange(1, len(places) + 1)
     found = _neighbours(gallery.frame, among, {"rank": ranks}, places, similarities, columns)
     if asked is not None:
-        by, encoder = asked
-        if by is not vector:
-            approximate = float32_similarities(among.embeddings, by)
+        if asked.vector is not vector:
+            approximate = float32_similarities(among.embeddings, asked.vector)
             among.hide(approximate[:, None], np.array([-1]))
-        add_fit(found, approximate, places, gallery.embeddings, encoder)
+        add_fit(found, approximate, places, gallery.embeddings, asked.encoder, asked.text)
     return found
 
 

@@ -175,3 +175,71 @@ def test_a_handful_of_pictures_is_too_few_to_judge_a_picture_by(kinds):
 
     few = kinds.head(fit.FEWEST_PICTURES - 1)
     assert "fit" not in simlib.nearest(few, "kinds_embedding", Image.new("RGB", (4, 4))).attrs
+
+
+class Bilingual(Kinds):
+    """Texts in Chinese lie nearer to all kinds that the catalogue shows, whatever they say."""
+
+    languages = ("en", "zh")
+
+    def _of(self, text):
+        nearer = 0 if text.isascii() else 1.5
+        return super()._of(text) + np.where(np.arange(KINDS) < 10, nearer, 0).astype(np.float32)
+
+
+def test_a_text_is_held_against_general_words_of_its_own_language(kinds):
+    absent = [chr(0x4E00 + n) for n in range(100)]
+
+    def seem_to_fit(encoder):
+        found = [
+            simlib.nearest(kinds, "kinds_embedding", text=text, encoder=encoder).attrs["fit"]
+            for text in absent
+        ]
+        return np.mean(np.array(found) >= 0.5)
+
+    english_only = Bilingual()
+    english_only.languages = ("en",)
+    assert seem_to_fit(english_only) > 0.5
+    assert seem_to_fit(Bilingual()) < 0.12
+    there = simlib.nearest(kinds, "kinds_embedding", text="kind 3", encoder=Bilingual())
+    assert there.attrs["fit"] > 0.9
+
+
+@pytest.mark.parametrize(
+    "text, languages",
+    [
+        ("红色手提包", {"zh", "ja"}), ("T恤", {"zh", "ja"}),
+        ("赤いTシャツ", {"ja"}), ("カバン", {"ja"}),
+        ("کیف قرمز", {"fa"}), ("rote Handtasche", {"en", "es", "fr", "de"}),
+        ("платье", set(fit.FORMS)), ("42", set(fit.FORMS)), ("👗", set(fit.FORMS)),
+    ],
+)  # fmt: skip
+def test_the_script_says_in_which_languages_a_text_may_be(text, languages):
+    assert set(fit.languages_of(text, tuple(fit.FORMS))) == languages
+    assert fit.languages_of(text, ("en",)) == ("en",)
+
+
+@pytest.mark.parametrize("language", list(fit.FORMS))
+def test_the_general_words_are_there_in_each_language(language):
+    groups, texts = fit.general_texts(language)
+    assert len(texts) == len(groups) == (310 if language == "en" else 155)
+    assert len(set(groups)) == 20 and len(set(texts)) == len(texts)
+    assert not set("{}") & set("".join(texts))
+
+
+def test_two_text_towers_of_one_picture_tower_share_no_cache(kinds):
+    """The compact model and its multilingual edition embed pictures alike, and texts otherwise."""
+
+    class Cached(Kinds):
+        recipe = "kinds, for the cache of texts"
+
+    class Other(Cached):
+        text_recipe = "another reader"
+
+        def encode_text(self, texts):
+            return -super().encode_text(texts)
+
+    texts = fit.general_texts()[1]
+    first = fit._encoded(Cached(), "en", texts)
+    np.testing.assert_array_equal(fit._encoded(Other(), "en", texts), -first)
+    np.testing.assert_array_equal(fit._encoded(Cached(), "en", texts), first)

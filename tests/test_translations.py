@@ -17,7 +17,7 @@ finally:
 LANGUAGES = sorted(translations.LANGUAGES)
 # What a word's letters must be; other scripts may occur where the language itself mixes them.
 SCRIPTS = {
-    "zh": {"CJK", "LATIN"},
+    **dict.fromkeys(["zh", "zh-Hant"], {"CJK", "LATIN"}),
     "fa": {"ARABIC"},
     "ja": {"CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "LATIN"},
     **dict.fromkeys(["de", "es", "fr"], {"LATIN"}),
@@ -57,7 +57,7 @@ def test_words_are_normalised_and_in_the_languages_own_script(language):
         if language == "fa":  # Persian's own letters, where Arabic has others that look the same
             assert not set(word) & set("يكةىأإ٤٥٦"), (english, word)
     mixed = [word for word, *_ in spoken(language) if word.isascii()]
-    if language in ("zh", "ja"):
+    if language in ("zh", "zh-Hant", "ja"):
         assert len(mixed) <= 2  # "MA-1"
     if language == "fa":
         assert mixed == []
@@ -98,6 +98,54 @@ def test_a_word_is_declined_as_its_noun_demands():
     assert said("ドレス", "赤い", "ja", "garment", "{c}の{n}") == "赤いドレス"
     assert said("ドレス", "赤", "ja", "garment", "{c}の{n}") == "赤のドレス"
     assert said("uniform", "red", "en", "garment", "a photo of {a}") == "a photo of a red uniform"
+
+
+def test_an_uncountable_noun_has_no_article():
+    said, forms = translations.plain, translations.PLAIN
+    assert said("ropa/fu", "es", "garment", forms["es"][1]) == "una foto de ropa"
+    assert said("lingerie/fu", "fr", "garment", forms["fr"][1]) == "une photo de lingerie"
+    assert said("habits/mp", "fr", "garment", forms["fr"][1]) == "une photo d'habits"
+    assert said("Kleidung/fu", "de", "garment", forms["de"][1]) == "ein Foto von Kleidung"
+    photo, coloured = translations.COLOURED["de"][1], translations.coloured
+    assert coloured("Kleidung/fu", "rot", "de", "garment", photo) == "ein Foto von roter Kleidung"
+    assert coloured("Schmuck/mu", "rot", "de", "jewellery", photo) == "ein Foto von rotem Schmuck"
+    assert coloured("Schmuck/mu", "rot", "de", "jewellery", "{c} {n}") == "roter Schmuck"
+
+
+def test_persian_is_joined_by_ezafe():
+    black = translations.COLOURED["fa"][0]
+    assert translations.coloured("پالتو", "مشکی", "fa", "garment", black) == "پالتوی مشکی"
+    assert translations.made_of("عبا", "پشمی", "fa", "garment") == "عبای پشمی"
+    wood = next(term for term in translations.terms("fa") if term.english == "wood")
+    assert translations.said_of_things(wood, "fa") == ("چوبی",)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_materials_are_said_of_what_is_made_of_them(language):
+    kinds = [(term.english, term.kind) for term in translations.terms(language)]
+    kind_of = {english: kind for english, kind in kinds if kind != "material"}
+    # "gold" and "silver" are colours, too, which all things may have.
+    materials = {english for english, kind in kinds if kind == "material"} - set(kind_of)
+    said = Counter()
+    for caption in translations.captions(language):
+        first = caption.english.split(" ")[0]
+        noun = caption.english.removeprefix(f"{first} ")
+        if first in materials and kind_of.get(noun) in translations.NOUNS:
+            said[first] += 1
+            assert not (kind_of[noun] == "garment" and first in ("wood", "metal", "jade"))
+            assert not any(material in noun.split(" ") for material in materials), caption
+    assert sum(said.values()) > 50
+
+
+def test_chinese_in_traditional_script_has_no_simplified_characters_and_the_reverse():
+    traditional = set("".join(word for word, *_ in spoken("zh-Hant")))
+    simplified = set("".join(word for word, *_ in spoken("zh")))
+    assert len(translations.TRADITIONAL) == len(translations.SIMPLIFIED)
+    pairs = set(zip(translations.TRADITIONAL, translations.SIMPLIFIED, strict=True))
+    changed = {a: b for a, b in pairs if a != b}
+    assert set(changed) >= set("襯鍊錶裝") and not set(changed) & simplified
+    assert not traditional & set(changed.values()) - set("干后并松发表链钥伞")
+    assert translations.same_script("後背包 T恤") == "后背包 t恤"
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -8,14 +8,15 @@ layers are measured: no photo takes part in the training.
 
 The teacher is the compact model's text tower. What it makes of an English caption is what the
 student, multilingual-e5-small and two layers, is to make of that caption and of its translations
-(Reimers and Gurevych, https://arxiv.org/abs/2004.09813). The first layer is random and wide, the
-second learned by least squares with a penalty on its weights, for which there is a closed solution
-("extreme learning machine": Huang et al., https://doi.org/10.1016/j.neucom.2005.12.126): a training
-takes seconds, so that words can be held out in turn. The texts:
+(Reimers and Gurevych, https://arxiv.org/abs/2004.09813). The first layer is wide and of random
+signs, the second learned by least squares with a penalty on its weights, for which there is a
+closed solution ("extreme learning machine": Huang et al.,
+https://doi.org/10.1016/j.neucom.2005.12.126): a training takes seconds, so that words can be held
+out in turn. The texts:
 
 * in English, what the compact model was trained with: names of clothes in phrases and colours, the
   names of ImageNet's classes (``clip_words.py``);
-* in six languages, the captions of ``translations.py``.
+* in six languages, Chinese in both scripts, the captions of ``translations.py``.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from clip_words import COLOURED, COLOURS, MORE_WORDS_FOR_KIND, PLAIN, SYNONYMS, 
 from english_or_not import learn, measure_doubt
 from measure_multilingual import Gallery, measure
 from safetensors.numpy import save_file
-from translations import LANGUAGES, captions
+from translations import LANGUAGES, captions, same_script
 
 import simlib
 from simlib.networks import clip_compact, clip_multilingual, e5_small
@@ -51,7 +52,7 @@ class Recipe:
     units: int = 4096  # of the hidden layer
     steepness: float = 1.0  # the standard deviation of what the hidden units read
     offsets: float = 0.5  # and that of their biases
-    ridge: float = 1e-3  # the penalty, as a share of the mean variance of a hidden unit
+    ridge: float = 1e-2  # the penalty, as a share of the mean variance of a hidden unit
     english: float = 1.0  # the weight of all English texts together; each language has 1
     per_colour: int = 5  # a word in English is said in every fifth colour
     seed: int = 0
@@ -127,21 +128,14 @@ class Layers:
         given = hidden @ self.text_weight.T + self.text_bias
         return given / np.linalg.norm(given, axis=1, keepdims=True)
 
-    def as_shipped(self) -> Layers:
-        return Layers(*map(np.float32, self.shipped().values()))
-
     def shipped(self) -> dict[str, np.ndarray]:
-        """Return the tensors of the file; half precision is enough for them."""
-        tensors = {
-            "hidden.weight": self.hidden_weight,
-            "hidden.bias": self.hidden_bias,
-            "text.weight": self.text_weight,
-            "text.bias": self.text_bias,
-        }
-        # What lies in memory column by column would be saved as if it lay row by row.
-        return {
-            name: np.ascontiguousarray(tensor, dtype=np.float16) for name, tensor in tensors.items()
-        }
+        """Return the tensors of the file: bits, and whole numbers."""
+        return clip_multilingual.pack(
+            self.hidden_weight, self.hidden_bias, self.text_weight, self.text_bias
+        )
+
+    def as_shipped(self) -> Layers:
+        return Layers(*clip_multilingual.unpack(self.shipped()).values())
 
 
 class Trainer:
@@ -157,7 +151,8 @@ class Trainer:
         mean = (self._share * read).sum(0)
         rng = np.random.default_rng(recipe.seed)
         spread = np.sqrt((self._share * (read - mean) ** 2).sum())
-        weight = rng.standard_normal((recipe.units, read.shape[1])) * recipe.steepness / spread
+        signs = rng.choice([-1.0, 1.0], (recipe.units, read.shape[1]))  # a bit each in the file
+        weight = signs * recipe.steepness / spread
         self._weight = np.float32(weight)
         self._bias = np.float32(rng.standard_normal(recipe.units) * recipe.offsets - weight @ mean)
         hidden = np.maximum(read @ self._weight.T + self._bias, 0)
@@ -230,7 +225,7 @@ def main() -> None:
         print(f'PROJECTION_SHA256 = "{sha256_of(path)}"  # for clip_multilingual.py', flush=True)
 
     def without(banned: Callable[[str, str], bool]) -> Callable[[list[str]], np.ndarray]:
-        some = trainer.layers(banned)
+        some = trainer.layers(banned).as_shipped()
         return lambda queries: some(exact_student(queries))
 
     figures = measure(
@@ -239,7 +234,7 @@ def main() -> None:
         compact=exact_teacher,
         multilingual=lambda queries: layers(exact_student(queries)),
         without=lambda words: without(
-            lambda text, _: any(word.casefold() in text.casefold() for word in words)
+            lambda text, _: any(same_script(word) in same_script(text) for word in words)
         ),
         without_terms=lambda terms: without(
             lambda text, english: text != english and any(term in english for term in terms)

@@ -2,15 +2,18 @@
 
 ``translations/<language>.csv`` has, for each of 335 English terms, the words that a shop or its
 customers use: the usual one first, then synonyms and regional ones, such as ``chamarra`` (Mexico)
-and ``campera`` (Argentina) for a jacket. They were written for this project and are there to be
-read and corrected. Spanish, French and German nouns carry their gender, ``Handtasche/f``, or
-``mp``, ``fp`` and ``p`` for a plural; Spanish and French adjectives their four forms, unless they
-never change. Captions are put together from them by each language's own grammar.
+and ``campera`` (Argentina) for a jacket. Chinese has a second list in traditional script, with the
+words of Taiwan and Hong Kong. They were written for this project and are there to be read and
+corrected. Spanish, French and German nouns carry their gender, ``Handtasche/f``, or ``mp``, ``fp``
+and ``p`` for a plural, and a ``u`` where they are uncountable, ``Kleidung/fu``; Spanish and French
+adjectives their four forms, unless they never change. Captions are put together from them by each
+language's own grammar.
 """
 
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -19,6 +22,7 @@ from typing import NamedTuple
 FOLDER = Path(__file__).with_suffix("")
 LANGUAGES = {
     "zh": "Chinese",
+    "zh-Hant": "Chinese, traditional script",
     "fa": "Persian",
     "es": "Spanish",
     "fr": "French",
@@ -27,15 +31,21 @@ LANGUAGES = {
 }
 NOUNS = ("garment", "shoes", "bag", "jewellery", "accessory")
 KINDS = (*NOUNS, "colour", "pattern", "material", "cut")
-GENDERS = {"es": ("m", "f", "mp", "fp"), "fr": ("m", "f", "mp", "fp"), "de": ("m", "f", "n", "p")}
+FORMS = ("m", "f", "mp", "fp")  # of an adjective in Spanish and French
+GENDERS = {
+    "es": (*FORMS, "mu", "fu"),
+    "fr": (*FORMS, "mu", "fu"),
+    "de": ("m", "f", "n", "p", "mu", "fu", "nu"),
+}
 
 # {} is the noun, {a} the noun with its indefinite article.
 PLAIN = {
     "en": ("{}", "a photo of {a}", "a picture of {a}", "{} for sale"),
     "zh": ("{}", "一张{}的照片", "{}的图片", "出售{}"),
+    "zh-Hant": ("{}", "一張{}的照片", "{}的圖片", "出售{}"),
     "fa": ("{}", "عکس {}", "تصویر {}", "فروش {}"),
     "es": ("{}", "una foto de {a}", "una imagen de {a}", "se vende {}"),
-    "fr": ("{}", "une photo d'{a}", "une image d'{a}", "{} à vendre"),
+    "fr": ("{}", "une photo de {a}", "une image de {a}", "{} à vendre"),
     "de": ("{}", "ein Foto von {a}", "ein Bild von {a}", "{} zu verkaufen"),
     "ja": ("{}", "{}の写真", "{}の画像", "販売中の{}"),
 }
@@ -43,15 +53,17 @@ PLAIN = {
 COLOURED = {
     "en": ("{c} {n}", "a photo of {a}"),
     "zh": ("{c}{n}", "一张{c}{n}的照片"),
+    "zh-Hant": ("{c}{n}", "一張{c}{n}的照片"),
     "fa": ("{n} {c}", "عکس {n} {c}"),
     "es": ("{n} {c}", "una foto de {a}"),
-    "fr": ("{n} {c}", "une photo d'{a}"),
+    "fr": ("{n} {c}", "une photo de {a}"),
     "de": ("{c} {n}", "ein Foto von {a}"),
     "ja": ("{c}の{n}", "{c}の{n}の写真"),
 }
 MADE_OF = {
     "en": "{m} {n}",
     "zh": "{m}{n}",
+    "zh-Hant": "{m}{n}",
     "fa": "{n} {m}",
     "es": "{n} de {m}",
     "fr": "{n} en {m}",
@@ -62,28 +74,74 @@ MADE_OF = {
 THING = {
     "en": "thing",
     "zh": "东西",
+    "zh-Hant": "東西",
     "fa": "چیز",
     "es": "cosa/f",
     "fr": "chose/f",
     "de": "Sache/f",
     "ja": "もの",
 }
+# Those that stand before a noun in the templates; what is uncountable has none.
 ARTICLES = {
     "es": {"m": "un ", "f": "una ", "mp": "unos ", "fp": "unas "},
-    "fr": {"m": "un ", "f": "une ", "mp": "de ", "fp": "de "},
-    "de": {"m": "einem ", "f": "einer ", "n": "einem ", "p": ""},  # the dative, after "von"
+    "fr": {"m": "un ", "f": "une "},
+    "de": {"m": "einem ", "f": "einer ", "n": "einem "},  # the dative, after "von"
 }
-# German adjectives: after no article, and in the dative after "einem", "einer" or, in the plural,
-# no article.
+# German adjectives: after no article, and in the dative after "einem", "einer" or no article.
 STRONG = {"m": "er", "f": "e", "n": "es", "p": "e"}
-DATIVE = {"m": "en", "f": "en", "n": "en", "p": "en"}
-UNCHANGED = {"lila", "rosa", "pink", "orange", "beige"}
+DATIVE = {"m": "en", "f": "en", "n": "en", "p": "en", "mu": "em", "fu": "er", "nu": "em"}
+UNCHANGED = {"lila", "rosa", "pink", "orange", "beige", "camel"}
 NEED_FARBEN = {"anthrazit", "creme", "türkis"}  # before a noun: "türkisfarben"
+# What no colour is said of: fashion; and "ropa de mujer negra" would be that of a black woman.
+WITHOUT_COLOUR = re.compile(r"mod[ae]\b|^ropa de mujer$", re.IGNORECASE)
 JAPANESE_NA = ("カラフル", "クリア", "透明")  # joined to their noun by "な", not by "の"
 # The twelve that the compact model was trained for; captions name them as often as all others.
 MAIN_COLOURS = (
     *("black", "white", "grey", "red", "orange", "yellow"),
     *("green", "blue", "purple", "pink", "brown", "beige"),
+)
+
+FABRICS = (
+    *("cotton", "linen", "silk", "satin", "velvet", "corduroy", "wool", "cashmere", "denim"),
+    *("fleece", "tweed", "flannel", "nylon", "polyester", "viscose", "lace", "tulle", "chiffon"),
+)
+LEATHERS = ("leather", "faux leather", "suede", "sheepskin")
+HARD = ("helmet", "glasses", "sunglasses", "fan", "keyring", "hair clip")
+OUTER = re.compile(r"coat|jacket|cape|parka|poncho|blazer|outerwear|windbreaker|waistcoat")
+MADE_OF_WHAT = {  # by kind; "hard" is for the accessories in HARD, "outer" for garments as OUTER
+    "garment": FABRICS,
+    "outer": (
+        *(*LEATHERS, "fur", "faux fur", "down", "wool", "cashmere", "tweed", "denim", "corduroy"),
+        *("velvet", "fleece", "nylon", "polyester", "cotton", "linen"),
+    ),
+    "shoes": (
+        *(*LEATHERS, "patent leather", "canvas", "rubber", "plastic", "felt", "velvet", "satin"),
+        *("denim", "fur", "faux fur", "straw", "nylon"),
+    ),
+    "bag": (
+        *(*LEATHERS, "patent leather", "canvas", "denim", "cotton", "nylon", "polyester", "straw"),
+        *("plastic", "felt", "velvet"),
+    ),
+    "jewellery": (
+        *("gold", "silver", "stainless steel", "metal", "pearl", "diamond", "jade", "crystal"),
+        *("leather", "wood", "plastic"),
+    ),
+    "accessory": (
+        *("leather", "cotton", "linen", "silk", "wool", "cashmere", "velvet", "satin", "nylon"),
+        *("polyester", "fleece", "felt", "suede"),
+    ),
+    "hard": ("plastic", "metal", "wood"),
+}
+# The characters of the list in traditional script, and those that are written for them elsewhere.
+TRADITIONAL = (
+    "並乾亞側傘兒內兩別動務員單圍圓圖報墜夾妝嬰學寧寬寶屬帶幾後復懶懷搖摺書桿條棗樂橫欖氈涼淺滌漁濕灘無燈爾環禮筆籠"
+    "紅紋純紗紡紮細紳絎結絞絨絲綁綠綢維網綸緊線緞編練縈縫縮織繡繩纖羅腦腳膠藍蘇蘭蟲蠶衛裝褲褸襪襯訂訓變貝質購"
+    "車軍連運達釘針鈕鉛銀鋼錢錦錶鍊鏡鏽鐲鑰鑽長開閒闊陽雙雞電項領頭頸類風飛飾馬駝體髮鬆鳥鴨鵝麗黃點龍"
+)
+SIMPLIFIED = (
+    "并干亚侧伞儿内两别动务员单围圆图报坠夹妆婴学宁宽宝属带几后复懒怀摇折书杆条枣乐横榄毡凉浅涤渔湿滩无灯尔环礼笔笼"
+    "红纹纯纱纺扎细绅绗结绞绒丝绑绿绸维网纶紧线缎编练萦缝缩织绣绳纤罗脑脚胶蓝苏兰虫蚕卫装裤褛袜衬订训变贝质购"
+    "车军连运达钉针钮铅银钢钱锦表链镜锈镯钥钻长开闲阔阳双鸡电项领头颈类风飞饰马驼体发松鸟鸭鹅丽黄点龙"
 )
 
 
@@ -112,6 +170,15 @@ def terms(language: str) -> list[Term]:
         ]
 
 
+def same_script(text: str) -> str:
+    """Return a text in lower case, and Chinese in one script, so that texts can be compared.
+
+    >>> same_script("Polo衫"), same_script("牛仔褲")
+    ('polo衫', '牛仔裤')
+    """
+    return text.casefold().translate(str.maketrans(TRADITIONAL, SIMPLIFIED))
+
+
 def parts_of(word: str, language: str, kind: str) -> tuple[str, str]:
     """Return a noun and its gender, which is empty where the language or the kind has none.
 
@@ -135,31 +202,30 @@ def agreeing(adjective: str, gender: str, language: str, case: str = "") -> str:
             return adjective
         if adjective in NEED_FARBEN:
             adjective += "farben"
-        ending = (DATIVE if case == "dative" else STRONG)[gender]
+        ending = DATIVE[gender] if case == "dative" else STRONG[gender.rstrip("u")]
         if adjective.endswith("e"):
             adjective = adjective[:-1]
         return adjective + ending
     forms = adjective.split("/")
     if len(forms) == 1:
         return adjective
-    return forms[("m", "f", "mp", "fp").index(gender)]
+    return forms[FORMS.index(gender.rstrip("u"))]
 
 
 def with_article(noun: str, gender: str, language: str, english_plural: bool = False) -> str:
     """Return a noun behind the article that the templates need.
 
-    >>> with_article("robe", "f", "fr"), with_article("dress", "", "en")
-    ('une robe', 'a dress')
+    >>> with_article("robe", "f", "fr"), with_article("ropa", "fu", "es")
+    ('une robe', 'ropa')
     """
     if language == "en":
         if english_plural:
             return noun
-        vowel = noun[0] in "aeiou" and not noun.startswith("uni")
+        vowel = noun[0] in "aeiouA" and not noun.startswith("uni")
         return f"{'an' if vowel else 'a'} {noun}"
     if language == "de":
         noun = dative(noun, gender)
-    article = ARTICLES[language][gender] if language in ARTICLES else ""
-    return article + noun
+    return ARTICLES.get(language, {}).get(gender, "") + noun
 
 
 def dative(noun: str, gender: str) -> str:
@@ -168,6 +234,8 @@ def dative(noun: str, gender: str) -> str:
     >>> dative("langes Kleid", "n"), dative("Stiefel", "p"), dative("Hosen", "p")
     ('langen Kleid', 'Stiefeln', 'Hosen')
     """
+    if gender.endswith("u"):  # behind no article an adjective has its ending already
+        return noun
     words = noun.split(" ")
     for place, word in enumerate(words[:-1]):
         if word[0].islower() and word.endswith(("es", "er", "e")):
@@ -188,12 +256,21 @@ def is_english_plural(term: str) -> bool:
 
 
 def elided(text: str) -> str:
-    """Return French without the "d'" that a template has before a plural's "de".
+    """Return French with "d'" for "de" before a vowel or a silent h.
 
-    >>> elided("une photo d'de bottes"), elided("une photo d'une robe")
-    ('une photo de bottes', "une photo d'une robe")
+    >>> elided("une photo de habits noirs"), elided("une photo de une robe")
+    ("une photo d'habits noirs", "une photo d'une robe")
     """
-    return text.replace("d'de ", "de ")
+    return re.sub(r"\bde (?=[aeéèêiouœ]|habits)", "d'", text)
+
+
+def joined_by_ezafe(noun: str) -> str:
+    """Return a Persian noun as it stands before its adjective, as far as that is written.
+
+    >>> joined_by_ezafe("پالتو"), joined_by_ezafe("کیف")
+    ('پالتوی', 'کیف')
+    """
+    return f"{noun}ی" if noun.endswith(("ا", "و")) else noun
 
 
 def plain(word: str, language: str, kind: str, form: str, english_plural: bool = False) -> str:
@@ -222,6 +299,8 @@ def coloured(
     'zapatos rojos'
     """
     noun, gender = parts_of(word, language, kind)
+    if language == "fa":
+        noun = joined_by_ezafe(noun)
     if language == "ja" and colour.endswith("い"):  # "赤い" is an adjective as it stands
         form = form.replace("{c}の", "{c}")
     if language == "ja" and colour in JAPANESE_NA:
@@ -244,7 +323,45 @@ def made_of(word: str, material: str, language: str, kind: str) -> str:
     'bolso de cuero'
     """
     noun, _ = parts_of(word, language, kind)
+    if language == "fa":
+        noun = joined_by_ezafe(noun)
     return MADE_OF[language].format(n=noun, m=material)
+
+
+def names_material(noun: str, english: str, language: str, materials: list[Term]) -> bool:
+    """Return whether a noun says already what the thing is made of: "veste en cuir", "jeans".
+
+    >>> names_material("Lederjacke", "leather jacket", "de", terms("de"))
+    True
+    """
+    if re.search(r"\b(knit\w*|jeans)\b", english):
+        return True
+    for term in materials:
+        if re.search(rf"\b{term.english}\b", english):
+            return True
+        for material in term.words:
+            # Words stand apart in these two; elsewhere they are parts of others.
+            one = rf"\b{re.escape(material)}\b" if language in ("es", "fr") else re.escape(material)
+            if re.search(one, noun, re.IGNORECASE):
+                return True
+    return False
+
+
+def sort_of(term: Term) -> str:
+    """Return the key of ``MADE_OF_WHAT`` that goes with a noun."""
+    if term.kind == "garment" and OUTER.search(term.english):
+        return "outer"
+    return "hard" if term.english in HARD else term.kind
+
+
+def said_of_things(material: Term, language: str) -> tuple[str, ...]:
+    """Return the words for a material that stand beside a noun: in Persian its adjectives.
+
+    >>> said_of_things(Term("wood", "material", ("چوبی", "چوب")), "fa")
+    ('چوبی',)
+    """
+    adjectives = tuple(word for word in material.words if word.endswith("ی") and " " not in word)
+    return adjectives if language == "fa" and adjectives else material.words
 
 
 def bare(word: str, language: str, kind: str) -> str:
@@ -269,7 +386,17 @@ def captions(
     colours = [term for term in every if term.kind == "colour"]
     main = in_turn([term for term in colours if term.english in MAIN_COLOURS])
     others = in_turn([term for term in colours if term.english not in MAIN_COLOURS])
-    materials = in_turn([term for term in every if term.kind == "material"])
+    of_what = [term for term in every if term.kind == "material"]
+    materials = {
+        kind: in_turn(
+            [
+                term._replace(words=said_of_things(term, language))
+                for term in of_what
+                if term.english in fitting
+            ]
+        )
+        for kind, fitting in MADE_OF_WHAT.items()
+    }
     words_so_far = 0
     for term in every:
         plural = is_english_plural(term.english)
@@ -290,7 +417,7 @@ def captions(
                 english = plain(term.english, "en", term.kind, PLAIN["en"][place], plural)
                 text = plain(word, language, term.kind, PLAIN[language][place])
                 yield Caption(text, english, frozenset([own]))
-            for step in range(colours_a_word):
+            for step in range(0 if WITHOUT_COLOUR.search(own) else colours_a_word):
                 colour, said = next(others if step % 2 else main)
                 place = (step + words_so_far) % 2
                 english = coloured(
@@ -299,8 +426,9 @@ def captions(
                 text = coloured(word, said, language, term.kind, COLOURED[language][place])
                 used = frozenset([own, bare(said, language, "colour")])
                 yield Caption(text, english, used)
-            if words_so_far * materials_a_word % 1 < materials_a_word:
-                material, said = next(materials)
+            is_material_due = words_so_far * materials_a_word % 1 < materials_a_word
+            if is_material_due and not names_material(own, term.english, language, of_what):
+                material, said = next(materials[sort_of(term)])
                 text = made_of(word, said, language, term.kind)
                 used = frozenset([own, bare(said, language, "material")])
                 yield Caption(text, made_of(term.english, material, "en", term.kind), used)

@@ -143,12 +143,24 @@ class Encoder(ABC):
 class TextEncoder(Encoder):
     """An encoder that also reads text: words and pictures come to lie in one space.
 
+    Attributes
+    ----------
+    text_recipe : str
+        Names what reads texts where ``recipe`` doesn't: two encoders may embed pictures alike and
+        texts by different models.
+    languages : tuple of str
+        The codes of the languages it reads (``"en"``, ``"zh"``, …), by which the fit of a text is
+        calibrated (:mod:`simlib.fit`).
+
     Examples
     --------
     >>> import simlib
     >>> isinstance(simlib.load_encoder("clip"), TextEncoder)
     True
     """
+
+    text_recipe: str = ""
+    languages: tuple[str, ...] = ("en",)
 
     @abstractmethod
     def encode_text(self, texts: str | Iterable[str]) -> np.ndarray:

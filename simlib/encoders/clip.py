@@ -25,7 +25,12 @@ from simlib.encoders.base import TextEncoder, WeightedEncoder
 from simlib.images import with_shorter_side
 from simlib.networks import clip_compact, efficientnet_lite0
 from simlib.networks.clip_compact import RECIPE, compact_folder, quiet_transformers
-from simlib.networks.clip_multilingual import are_foreign, multilingual_folder
+from simlib.networks.clip_multilingual import (
+    LANGUAGES,
+    TEXT_RECIPE,
+    are_foreign,
+    multilingual_folder,
+)
 from simlib.networks.device import choose_device
 from simlib.networks.inference import load_network
 
@@ -101,6 +106,7 @@ class ClipEncoder(WeightedEncoder, TextEncoder):
             self.model = self._texts = _opened(compact_folder(), self._device)
             if texts is not None:
                 self._texts = _opened(texts, self._device)
+                self.text_recipe, self.languages = TEXT_RECIPE, LANGUAGES
             self.recipe = RECIPE  # both embed pictures alike
         else:
             known = PUBLISHED if weights == "published" else os.fspath(weights)
@@ -108,6 +114,7 @@ class ClipEncoder(WeightedEncoder, TextEncoder):
             self.model = self._texts = open_model(pictures, self._device)
             if pictures != known:
                 self._texts = open_model(known, self._device)
+                self.text_recipe = f"sentence-transformers {known} {_state_of(self._texts)}"
             self.recipe = f"clip sentence-transformers {pictures} {_state_of(self.model)} float32"
         _require_both(self.model, self._texts, os.fspath(weights))
         if not self._is_compact and backend is None:

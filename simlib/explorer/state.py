@@ -20,7 +20,7 @@ from simlib.images import decode_image, read_image_file
 from simlib.negation import warn_of_negation
 from simlib.query import FrameGallery, combine, numbers_of, require_direction, take_away
 from simlib.query import Query as Asked
-from simlib.search import nearest_to
+from simlib.search import FitBy, nearest_to
 from simlib.where import Where, rows_passing
 
 MOST_NEIGHBOURS = 24
@@ -440,7 +440,7 @@ class SearchState:
             gallery,
             vector,
             MOST_NEIGHBOURS + 1,  # perhaps itself, too
-            asked=None if asked is None else (asked, encoder),
+            asked=None if asked is None else FitBy(asked, encoder, self.query.words or ""),
         )
         others = found[found["index"] != self.query.position].head(MOST_NEIGHBOURS)
         return others.assign(rank=np.arange(1, len(others) + 1)).reset_index(drop=True)

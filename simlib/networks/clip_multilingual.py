@@ -14,6 +14,7 @@ The result is a plain sentence-transformers folder of stock modules.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -37,9 +38,11 @@ from simlib.networks.assembled import (
 )
 
 PROJECTION = data_folder() / "models" / "clip_multilingual.safetensors"
-PROJECTION_SHA256 = "2e44cf2693ba403de2c655495ebe8571d0ed1b42fdd5156a97b357468cffe99f"
+PROJECTION_SHA256 = "09ca1d1eba12dea80bdfce204d0b6a2151af65891b2229824d4689bb44bc42cd"
 ASSEMBLY = 1  # raised when the code below builds another folder from the same weights
 UNITS = 4096  # of the hidden layer
+TEXT_RECIPE = f"multilingual {PROJECTION_SHA256[:12]}"
+LANGUAGES = ("en", "zh", "fa", "es", "fr", "de", "ja")  # those it was trained with
 PREFIX = "query: "  # which the network expects before a text that is compared with others
 
 SETTINGS: dict[str, object] = {
@@ -87,8 +90,8 @@ SETTINGS: dict[str, object] = {
 SHA256 = {
     "model.safetensors": "cda1fc089b4d4936ad8ef8138977332fad4ca4fb2984f8a454cab737b53e7559",
     "tokenizer.json": "d9208501fd4e32f339acafac900cd43efd6a89c26e514955c99bfac2cfafd5cf",
-    "3_Dense/model.safetensors": "0ac211bce016387a75df97b635a3327b9675fa5210395323e9efbe0483d5b2fa",
-    "4_Dense/model.safetensors": "3da1d46da431abd56e004d6cf80e86d814f11e31c5a6833973f8f81e5ea5c7d8",
+    "3_Dense/model.safetensors": "be78d31af613e284bc6a8eaface1ca46531902e6c7c4f1af487599d1ae5ed631",
+    "4_Dense/model.safetensors": "e1e198a5ce66a334511133857eec175fd55bd7915a2d5dfbe5db40bea337cdf9",
 }
 """Of the other files in the folder."""
 
@@ -144,11 +147,65 @@ def _learned(path: Path) -> dict[str, np.ndarray]:
     from safetensors.numpy import load_file
 
     require_hash(path, PROJECTION_SHA256, restore_hint())
-    return {name: values.astype(np.float32) for name, values in load_file(path).items()}
+    return load_file(path)
+
+
+def pack(
+    hidden_weight: np.ndarray,
+    hidden_bias: np.ndarray,
+    text_weight: np.ndarray,
+    text_bias: np.ndarray,
+) -> dict[str, np.ndarray]:
+    """Return two layers as the file keeps them.
+
+    The random weights of the first are all as large and differ in sign only, so that a bit is
+    enough for each; those of the second are whole numbers of 8 bits times a scale for each value
+    of the text space.
+
+    Parameters
+    ----------
+    hidden_weight, hidden_bias : numpy.ndarray
+        ``(units, 384)`` and ``(units,)``.
+    text_weight, text_bias : numpy.ndarray
+        ``(384, units)`` and ``(384,)``.
+    """
+    scale = np.abs(text_weight).max(axis=1, keepdims=True) / 127  # (384, 1)
+    tensors = {
+        "hidden.signs": np.packbits(hidden_weight > 0, axis=1),  # uint8 (units, 48)
+        "hidden.scale": np.abs(hidden_weight[:1, :1]).astype(np.float32),  # (1, 1)
+        "hidden.bias": hidden_bias.astype(np.float16),
+        "text.weight": np.round(text_weight / scale).astype(np.int8),
+        "text.scale": scale.astype(np.float32),
+        "text.bias": text_bias.astype(np.float16),
+    }
+    # What lies in memory column by column would be saved as if it lay row by row.
+    return {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
+
+
+def unpack(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the weights and biases of the two layers, float32, from what the file keeps.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> signs, weight = rng.choice([-0.5, 0.5], (16, 8)), rng.normal(size=(4, 16))
+    >>> layers = unpack(pack(signs, np.zeros(16), weight, np.zeros(4)))
+    >>> np.array_equal(layers["hidden.weight"], signs)
+    True
+    >>> float(np.abs(layers["text.weight"] - weight).max()) < 0.02
+    True
+    """
+    signs = np.unpackbits(tensors["hidden.signs"], axis=1).astype(np.float32) * 2 - 1
+    return {
+        "hidden.weight": signs * tensors["hidden.scale"],
+        "hidden.bias": tensors["hidden.bias"].astype(np.float32),
+        "text.weight": tensors["text.weight"].astype(np.float32) * tensors["text.scale"],
+        "text.bias": tensors["text.bias"].astype(np.float32),
+    }
 
 
 def _assemble(folder: Path) -> None:
-    learned, weights = _learned(PROJECTION), e5_small.weights_path()
+    learned, weights = unpack(_learned(PROJECTION)), e5_small.weights_path()
     write_settings(folder, SETTINGS)
     write_tower(folder, e5_small.read_weights(weights))
     for place, name in enumerate(("hidden", "text"), start=3):
