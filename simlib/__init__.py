@@ -61,6 +61,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; kept equal to _MODULE_O
     from simlib.shards.run import load_shards as load_shards
     from simlib.storage.parquet import load_embeddings as load_embeddings
     from simlib.storage.parquet import save_embeddings as save_embeddings
+    from simlib.training.adapting import adapt as adapt
     from simlib.transformer import EmbeddingTransformer as EmbeddingTransformer
 
 _MODULE_OF = {
@@ -69,6 +70,7 @@ _MODULE_OF = {
     "ImageError": "images",
     "MilvusIndex": "milvus.index",
     "TextEncoder": "encoders.base",
+    "adapt": "training.adapting",
     "bootstrap_interval": "measuring.evaluation",
     "build_index": "milvus.build",
     "compare": "measuring.comparison",

@@ -22,6 +22,7 @@ from simlib.columns import (
     remember_encoder,
     require_column,
 )
+from simlib.encoders.adapted import AdaptedEncoder
 from simlib.encoders.base import Encoder, as_matrix, require_encoder
 from simlib.images import ImageError, decode_image, read_image_file, scale_of
 from simlib.progress import progress_bar
@@ -186,6 +187,9 @@ class EmbeddingJob:
 
     def run(self, batch_size: int, cache: bool, tick: Callable[[int], object]) -> None:
         """Embed all pictures; ``tick`` is told how many more are done."""
+        if isinstance(self.encoder, AdaptedEncoder) and not self.present.any():
+            self._project(self.encoder, batch_size, cache, tick)
+            return
         store = None
         if cache and self.encoder.cacheable and self.encoder.recipe:
             store = EmbeddingCache(self.encoder.recipe)
@@ -196,6 +200,20 @@ class EmbeddingJob:
         finally:
             if store is not None:
                 store.close()
+
+    def _project(
+        self, encoder: AdaptedEncoder, batch_size: int, cache: bool, tick: Callable[[int], object]
+    ) -> None:
+        """Embed with what the encoder is based on, whose cache may know all, and project that."""
+        job = EmbeddingJob(self.paths, encoder.base, self.workers)
+        job.run(batch_size, cache, tick)
+        self.digests, self.errors, self.encoded = job.digests, job.errors, job.encoded
+        if job.matrix is not None:
+            positions = np.flatnonzero(job.present)
+            for start in range(0, len(positions), 4096):
+                some = positions[start : start + 4096]
+                self._put(some.tolist(), encoder.project(job.matrix[some]))
+                forget_pages(job.matrix)
 
     def take_from(
         self,

@@ -14,6 +14,7 @@ _CLASS_OF = {
     "towhee": ("towhee_cnn", "TowheeEncoder"),
     "simclr": ("simclr", "SimclrEncoder"),
     "clip": ("clip", "ClipEncoder"),
+    "adapted": ("adapted", "load_adapted"),
 }
 _FAMILY_OF = {
     "timm": ("timm_model", "TimmEncoder", "towhee"),
@@ -35,7 +36,8 @@ def load_encoder(
         ``"timm:<model>"``: any network that timm has published, with its own preprocessing, such as
         ``"timm:vit_small_patch14_dinov2.lvd142m"``. Or ``"hf:<owner>/<model>"``, or
         ``"hf:<folder>"``: any image-text model of sentence-transformers, transformers or open_clip,
-        such as ``"hf:google/siglip2-base-patch16-224"``.
+        such as ``"hf:google/siglip2-base-patch16-224"``. Or ``"adapted"`` with ``weights=path``:
+        what the method ``save`` of :func:`simlib.adapt`'s encoders wrote.
     weights : str
         ``"compact"`` works offline; ``"published"`` downloads the weights that the literature uses.
         Pixels have no weights and ignore it. ``"multilingual"``, of ``"clip"``, is the compact

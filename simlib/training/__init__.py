@@ -1,7 +1,8 @@
-"""Training: SimCLR and its views.
+"""Training: SimCLR and its views, and adapting an encoder to labels (:func:`simlib.adapt`).
 
-``train`` trains a network, ``draw_views`` draws the views of a picture that it learns from, and
-``simclr_class`` is lightning-bolts' own class behind it. Loaded at first use: it needs torch.
+``train`` trains a network by SimCLR, ``draw_views`` draws the views of a picture that it learns
+from, ``simclr_class`` is lightning-bolts' own class behind it, and ``split_by_group`` sets pictures
+aside to measure with. Loaded at first use: SimCLR needs torch.
 """
 
 from importlib import import_module
@@ -10,11 +11,17 @@ from typing import TYPE_CHECKING
 from simlib.extras import needs_extra
 
 if TYPE_CHECKING:
+    from simlib.training.adapting import split_by_group as split_by_group
     from simlib.training.bolts import simclr_class as simclr_class
     from simlib.training.simclr import train as train
     from simlib.training.views import draw_views as draw_views
 
-_MODULE_OF = {"draw_views": "views", "simclr_class": "bolts", "train": "simclr"}
+_MODULE_OF = {
+    "draw_views": "views",
+    "simclr_class": "bolts",
+    "split_by_group": "adapting",
+    "train": "simclr",
+}
 
 __all__ = [*_MODULE_OF]
 
