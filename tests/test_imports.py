@@ -28,7 +28,7 @@ SIMLIB = """
     query transformer exact
     fit
     search
-    plots
+    plots match
     training measuring
     explorer
     reporting
