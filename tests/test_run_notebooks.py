@@ -32,12 +32,15 @@ def test_notebooks_run_on_another_catalogue_and_stay_as_they_are(tmp_path):
     path = tmp_path / "notebooks" / "one.ipynb"
     path.parent.mkdir()
     nbformat.write(notebook, path)
+    (path.parent / "images").mkdir()
+    (path.parent / "images" / "drawn.svg").write_text("<svg/>")
     before = path.read_bytes()
     folder = os.path.relpath(tmp_path / "my photos")
     done = run("--on", folder, "--into", tmp_path / "results", path)
     assert done.returncode == 0, done.stderr
     assert "3 pictures in" in done.stdout and path.read_bytes() == before
-    (result,) = (tmp_path / "results").iterdir()
+    (result,) = (tmp_path / "results").glob("*.ipynb")
+    assert (tmp_path / "results" / "images" / "drawn.svg").read_text() == "<svg/>"
     (cell,) = nbformat.read(result, as_version=4).cells
     assert cell.outputs[0].text == f"{tmp_path / 'my photos'}\n"
 
