@@ -36,6 +36,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; kept equal to _MODULE_O
     from simlib.flatten import undo_move_to_root_folder as undo_move_to_root_folder
     from simlib.images import ImageError as ImageError
     from simlib.images import load_image as load_image
+    from simlib.match import plot_match as plot_match
     from simlib.measuring.comparison import compare as compare
     from simlib.measuring.differences import paired_difference as paired_difference
     from simlib.measuring.duplicates import find_duplicates as find_duplicates
@@ -99,6 +100,7 @@ _MODULE_OF = {
     "plot_comparison": "plots",
     "plot_grid": "plots",
     "plot_map": "plots",
+    "plot_match": "match",
     "plot_similar": "plots",
     "precision_at_k": "measuring.evaluation",
     "report": "reporting.report",

@@ -58,6 +58,14 @@ MOST_SHOWN = 200
 THUMBNAIL = 224
 """The longer side of a picture in a figure, in pixels."""
 
+STRATEGIES = {
+    "flattened_pixels": "flattened pixels",
+    "towhee_img_embedding": "classifier",
+    "simclr_img_embeddings": "SimCLR",
+    "clip_img_embedding": "image-text network",
+}
+"""What a column of simlib's own is called in a figure; any other by its name."""
+
 Path: TypeAlias = str | os.PathLike[str]
 
 # Twenty hues in an order that sets neighbours apart (matplotlib's tab20, dark ones first).
@@ -164,9 +172,9 @@ def plot_similar(
     draw_neighbours(
         picture,
         neighbours,
-        title=f"{embedding_col} · {words}" if words else embedding_col,
+        title=" · ".join(filter(None, [_strategy(embedding_col), words])),
         alt_text=f"{' and '.join(filter(None, [name, words]))}, and what is most similar by "
-        f"{_shown(embedding_col)}",
+        f"{_strategy(embedding_col)}",
         names=_names_of(df, neighbours),
         figure=figure,
         save=save,
@@ -284,7 +292,7 @@ def text_image_search(
         None,
         found,
         title=shown,
-        alt_text=f"What fits {shown} best by {_shown(img_emb_col)}",
+        alt_text=f"What fits {shown} best by {_strategy(img_emb_col)}",
         names=_names_of(df, found),
         figure=figure,
         save=save,
@@ -639,7 +647,7 @@ def plot_map(
             _draw_points(axis, points, None if label_col is None else shown[label_col], plain)
             if thumbnails:
                 _draw_thumbnails(axis, points, shown["img_path"].tolist(), thumbnails)
-            axis.set_title(_shown(column), fontsize=9, **PLAIN)
+            axis.set_title(_strategy(column), fontsize=9, **PLAIN)
             axis.set(xticks=[], yticks=[])
         if drawn is not None:
             tighten(drawn, pad=0.5)
@@ -648,7 +656,7 @@ def plot_map(
         finish(
             drawn or axes,
             f"{maps} of {len(shown):,} pictures ({_METHOD_NAMES[method]}) by "
-            f"{', '.join(map(_shown, cols))}{coloured}: what is similar lies close together.",
+            f"{', '.join(map(_strategy, cols))}{coloured}: what is similar lies close together.",
             save,
         )
     result = pd.DataFrame(coordinates, index=shown.index)
@@ -777,6 +785,11 @@ def _draw(axis: Axes, picture: Path | Image.Image, caption: str) -> None:
     axis.set(xticks=[], yticks=[])
     for spine in axis.spines.values():
         spine.set_visible(False)
+
+
+def _strategy(column: str) -> str:
+    """Return what an embedding column is called in a figure."""
+    return STRATEGIES.get(column, _shown(column))
 
 
 def _shown(text: object) -> str:

@@ -28,9 +28,8 @@ SIMLIB = """
     query transformer exact
     fit
     search
-    plots
-    measuring
-    training
+    plots match
+    training measuring
     explorer
     reporting
     shards

@@ -504,6 +504,18 @@ def test_a_figure_is_saved_with_its_alt_text(titled, plot, tmp_path):
     assert len(list(tmp_path.glob("found.*"))) == 5
 
 
+def test_a_column_of_simlibs_own_is_called_by_its_strategy(titled):
+    import matplotlib.pyplot as plt
+
+    vectors = simlib.embedding_matrix(titled, "average_colours")
+    named = simlib.set_embeddings(titled, "towhee_img_embedding", vectors)
+    simlib.plot_similar(named, "towhee_img_embedding", 0, k=2)
+    assert plt.gcf().get_suptitle() == "classifier"
+    assert "most similar by classifier, with" in plt.gcf().get_label()
+    simlib.plot_map(named, ["towhee_img_embedding", "average_colours"], method="pca")
+    assert [axis.get_title() for axis in plt.gcf().axes] == ["classifier", "average_colours"]
+
+
 def test_the_alt_text_says_what_is_drawn(titled):
     import matplotlib.pyplot as plt
 

@@ -76,6 +76,22 @@ def test_the_encoder_reads_pictures_as_the_tutorial_does(compact):
     np.testing.assert_allclose(compact.prepare(picture), tutorial.numpy(), atol=1e-6)
 
 
+def test_the_last_stage_is_the_network_as_the_paper_reads_it(compact):
+    import torchvision
+
+    weights = simclr_resnet.read_parts(simclr_resnet.COMPACT_PATH)[0]["encoder"]
+    network = torchvision.models.resnet18(weights=None)
+    network.fc = torch.nn.Identity()
+    network.load_state_dict(weights)
+    encoder = pickle.loads(pickle.dumps(SimclrEncoder(device="cpu", last_stage=True)))
+    pictures = [noise_picture(seed) for seed in range(3)]
+    batch = torch.from_numpy(np.stack([encoder.prepare(picture) for picture in pictures]))
+    with torch.inference_mode():
+        expected = network.eval()(batch).numpy()
+    np.testing.assert_allclose(encoder.encode(pictures), expected, atol=1e-3)
+    assert encoder.dim == expected.shape[1] and encoder.recipe != compact.recipe
+
+
 def test_load_encoder_knows_simclr():
     from simlib.encoders import load_encoder
 

@@ -8,14 +8,18 @@ python tools/run_notebooks.py --on path/to/photos            # all, into results
 from __future__ import annotations
 
 import argparse
+import base64
+import io
 import os
 import re
+import shutil
 import sys
 import time
 from pathlib import Path
 
 import nbclient
 import nbformat
+from PIL import Image
 
 import simlib
 
@@ -39,11 +43,42 @@ def run(path: Path, into: Path | None) -> None:
     notebook.metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
     for cell in notebook.cells:
         cell.metadata = {"tags": cell.metadata["tags"]} if cell.metadata.get("tags") else {}
+    shrink_figures(notebook)
     target = path if into is None else into / path.name
     target.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, target)
+    if into is not None and (images := path.parent / "images").is_dir():
+        shutil.copytree(images, target.parent / "images", dirs_exist_ok=True)
     seconds = time.perf_counter() - started
     print(f"{target}: {seconds:.0f} s, {target.stat().st_size / 1e3:.0f} kB", flush=True)
+
+
+def in_few_colours(png: bytes) -> bytes:
+    """Return a figure as a PNG of 256 colours, a third of its size; or as it is if that is smaller.
+
+    Examples
+    --------
+    >>> in_few_colours(b"no picture")
+    b'no picture'
+    """
+    try:
+        figure = Image.open(io.BytesIO(png)).convert("RGBA")
+    except OSError:
+        return png
+    on_white = Image.alpha_composite(Image.new("RGBA", figure.size, "white"), figure)
+    stream = io.BytesIO()
+    on_white.convert("RGB").quantize(256).save(stream, "PNG", optimize=True)
+    return min(png, stream.getvalue(), key=len)
+
+
+def shrink_figures(notebook: nbformat.NotebookNode) -> None:
+    """Store the figures of all cells in few colours: photos in PNG are what fills a notebook."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if "image/png" in data:
+                png = in_few_colours(base64.b64decode(data["image/png"]))
+                data["image/png"] = base64.b64encode(png).decode()
 
 
 def settle_on(catalogue: str) -> Path:

@@ -56,6 +56,9 @@ class SimclrEncoder(WeightedEncoder):
     backend : str, optional
         ``"torch"`` to have torch run the network where OpenVINO would: on a CPU, where the package
         openvino is installed.
+    last_stage : bool
+        Whether networks that :func:`train` made are read as in the paper, too. The published one
+        always is.
 
     Raises
     ------
@@ -83,17 +86,19 @@ class SimclrEncoder(WeightedEncoder):
         device: str | None = None,
         precision: str = "float32",
         backend: str | None = None,
+        last_stage: bool = False,
     ) -> None:
         self._device = choose_device(device)
-        self._both_ways = weights != "published"
+        self._both_ways = weights != "published" and not last_stage
         if weights == "published":
             build, sha256 = published_network()
             self.dim = dim_of("resnet50")
         else:
             path = simclr_resnet.COMPACT_PATH if weights == "compact" else Path(weights)
-            build, arch, sha256 = own_network(path)
+            build, arch, sha256 = own_network(path, last_stage)
             self.dim = dim_of(arch)
-        self._take(build, f"weights {sha256}", precision, backend)
+        stage = " last stage" if last_stage and weights != "published" else ""
+        self._take(build, f"weights {sha256}{stage}", precision, backend)
 
     @classmethod
     def of_network(cls, network, dim: int, device: str = "cpu") -> SimclrEncoder:

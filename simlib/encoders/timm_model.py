@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
@@ -11,7 +12,7 @@ from PIL import Image
 from simlib.encoders.base import WeightedEncoder
 from simlib.networks.device import choose_device
 from simlib.networks.inference import load_network
-from simlib.networks.timm_network import open_timm
+from simlib.networks.timm_network import feature_maps, open_timm
 
 
 class TimmEncoder(WeightedEncoder):
@@ -63,6 +64,7 @@ class TimmEncoder(WeightedEncoder):
         self.column = f"timm_{re.sub(r'[^A-Za-z0-9]+', '_', model)}_embedding"
         self._prepare = opened.prepare
         self._resizes_to = opened.resizes_to
+        self._torch_network = opened.network
         self.recipe = f"timm {model} {opened.recipe}"
         blank = opened.prepare(Image.new("RGB", (8, 8)))
         self._network = load_network(
@@ -85,6 +87,11 @@ class TimmEncoder(WeightedEncoder):
     def prepare(self, image: Image.Image) -> np.ndarray:
         """Return a picture as the network reads it, float32 ``(3, height, width)``."""
         return self._prepare(image)
+
+    def feature_maps(self, images: Sequence[Image.Image]) -> np.ndarray:
+        """Return the last feature maps of pictures, float32 ``(n, channels, rows, columns)``."""
+        prepared = np.stack([self.prepare(image) for image in images])
+        return feature_maps(self._torch_network, prepared)
 
     def encode_prepared(self, batch: np.ndarray) -> np.ndarray:
         """Return the embeddings, float32 ``(n, dim)``, of prepared pictures."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -21,7 +21,7 @@ from simlib.encoders.base import WeightedEncoder
 from simlib.images import ImageError, ResizesTo, load_image
 from simlib.networks import efficientnet_lite0, inference
 from simlib.networks.device import choose_device
-from simlib.networks.timm_network import open_timm
+from simlib.networks.timm_network import feature_maps, open_timm
 
 if TYPE_CHECKING:
     import torch
@@ -309,6 +309,14 @@ class TowheeEncoder(WeightedEncoder):
                 "Run Python without -O to see the reason."
             )
         return answer[0]  # (n, dim)
+
+    def feature_maps(self, images: Sequence[Image.Image]) -> np.ndarray:
+        """Return the last feature maps of pictures, float32 ``(n, channels, rows, columns)``.
+
+        Their mean over all places is the embedding.
+        """
+        network, prepare, _ = self.classifier()
+        return feature_maps(network, np.stack([prepare(image) for image in images]))
 
     def classifier(self) -> Classifier:
         """Return the classifier that this encoder is cut from: its network and its class names.

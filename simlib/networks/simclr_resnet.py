@@ -76,8 +76,15 @@ def dim_of(arch: str) -> int:
     return dims[arch]
 
 
-def own_network(path: Path):
+def own_network(path: Path, last_stage: bool = False):
     """Return what is in a file that `train` made.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    last_stage : bool
+        Whether to end with the last stage, as in the paper, instead of the whitened third.
 
     Returns
     -------
@@ -111,6 +118,8 @@ def own_network(path: Path):
 
         network = build(arch)
         load_all(network, parts["encoder"], path)
+        if last_stage:
+            return network
         whitening = torch.nn.Linear(cells_of(network), dim_of(arch))
         load_all(whitening, parts["whitening"], path)
         return torch.nn.Sequential(third_stage(network), whitening)

@@ -38,6 +38,40 @@ class TimmNetwork(NamedTuple):
     """From a picture's size to that before the middle is cut out of it; None where unknown."""
 
 
+def feature_maps(network: torch.nn.Module, batch: np.ndarray) -> np.ndarray:
+    """Return a network's last feature maps, float32 ``(n, channels, rows, columns)``.
+
+    Of a transformer these are the tokens of its patches, without those of the whole picture.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        In evaluation mode.
+    batch : numpy.ndarray
+        Prepared pictures, float32 ``(n, 3, height, width)``.
+
+    Examples
+    --------
+    >>> import timm
+    >>> network = timm.create_model("test_vit", pretrained=False).eval()
+    >>> feature_maps(network, np.zeros((2, 3, 160, 160), dtype=np.float32)).shape
+    (2, 64, 10, 10)
+    """
+    import torch
+
+    weight = next(network.parameters())
+    with torch.inference_mode():
+        inputs = torch.from_numpy(batch).to(weight.device, weight.dtype)
+        maps = network.forward_features(inputs)  # type: ignore[operator]
+    if maps.ndim == 3:  # tokens, (n, prefix + patches, channels)
+        maps = maps[:, getattr(network, "num_prefix_tokens", 0) :]
+        side = round(maps.shape[1] ** 0.5)
+        maps = maps.unflatten(1, (side, -1)).permute(0, 3, 1, 2)
+    elif maps.shape[1] != network.num_features:  # (n, rows, columns, channels)
+        maps = maps.permute(0, 3, 1, 2)
+    return maps.float().cpu().numpy()
+
+
 def open_timm(
     name: str, weights: str | os.PathLike[str] | None = None, classifier: bool = False
 ) -> TimmNetwork:
