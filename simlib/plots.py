@@ -782,8 +782,9 @@ def _draw_points(
         axis.scatter(unnamed[:, 0], unnamed[:, 1], s=8, color=plain, linewidths=0)
     if labels is None:
         return
-    inches = axis.get_window_extent().width / axis.figure.dpi
-    size = min(9, max(6, 1.6 * inches))  # of the names: the larger the map
+    wide, high = np.array(axis.get_window_extent().size) * 72 / axis.figure.dpi  # in points
+    size = min(9, max(6, wide / 45))  # of the names: the larger the map
+    named: list[tuple[float, float, str]] = []
     for number, name in enumerate(names):
         own = points[texts == name]
         colour = name if are_colours else _PALETTE[number % len(_PALETTE)]
@@ -792,8 +793,37 @@ def _draw_points(
             # Where most of them are: the point whose distances to the others have the least median.
             spread = np.linalg.norm(own[:, None] - own[None], axis=2)
             x, y = own[np.median(spread, axis=1).argmin()]
-            text = axis.text(x, y, _shown(name), fontsize=size, ha="center", va="center", **PLAIN)
-            text.set_path_effects([withStroke(linewidth=1.5, foreground="white")])
+            named.append((x, y, _shown(name)))
+    for x, y, name in _apart(named, 0.6 * size / wide, 1.1 * size / high):
+        text = axis.text(x, y, name, fontsize=size, ha="center", va="center", **PLAIN)
+        text.set_path_effects([withStroke(linewidth=1.5, foreground="white")])
+
+
+def _apart(
+    names: list[tuple[float, float, str]], letter: float, line: float
+) -> list[tuple[float, float, str]]:
+    """Move names up or down by lines, as few as possible, so that none lies on another.
+
+    ``letter`` and ``line`` are the width and height of a letter, in the units of the places.
+
+    Examples
+    --------
+    >>> _apart([(0.5, 0.5, "hat"), (0.52, 0.5, "cap"), (0.9, 0.5, "tie")], 0.01, 0.05)
+    [(0.5, 0.5, 'hat'), (0.52, 0.55, 'cap'), (0.9, 0.5, 'tie')]
+    """
+    placed: list[tuple[float, float, str]] = []
+    for x, y, name in names:
+        moved = y
+        for step in range(2 * len(names)):  # 0, 1, -1, 2, -2, … lines
+            moved = y + (step + 1) // 2 * (line if step % 2 else -line)
+            if not any(
+                abs(x - left) < letter * (len(name) + len(other)) / 2
+                and abs(moved - at) < 0.99 * line
+                for left, at, other in placed
+            ):
+                break
+        placed.append((x, moved, name))
+    return placed
 
 
 def _draw_thumbnails(axis: Axes, points: np.ndarray, img_paths: list[str], about: int) -> None:
