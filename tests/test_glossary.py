@@ -63,7 +63,12 @@ def test_terms_are_met_where_the_glossary_says(number):
 def test_a_notebook_begins_and_ends_as_the_others(number):
     (path,) = NOTEBOOKS.glob(f"{number}_*.ipynb")
     cells = nbformat.read(path, as_version=4).cells
-    for row in ("**The question.**", "**You need**", "**Time**", "**Afterwards you can**"):
+    for row in (
+        "**The question.**",
+        "**Before you start:**",
+        "**Time:**",
+        "**Afterwards you can**",
+    ):
         assert row in cells[0].source
     end = cells[-1].source
     quiz = end.partition("\n## Quiz\n")[2].partition("\n## Exercises\n")[0]
