@@ -12,6 +12,7 @@ import base64
 import io
 import os
 import re
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -46,6 +47,8 @@ def run(path: Path, into: Path | None) -> None:
     target = path if into is None else into / path.name
     target.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, target)
+    if into is not None and (images := path.parent / "images").is_dir():
+        shutil.copytree(images, target.parent / "images", dirs_exist_ok=True)
     seconds = time.perf_counter() - started
     print(f"{target}: {seconds:.0f} s, {target.stat().st_size / 1e3:.0f} kB", flush=True)
 
