@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
 
+from simlib.arguments import short_repr
 from simlib.columns import (
     Embeddings,
     embedding_matrix,
@@ -338,7 +339,8 @@ def draw_neighbours(
     pictures = [*([] if query is None else [query]), *first["img_path"]]
     captions = [*([] if query is None else ["query"]), *similarities]
     panels = max(2, len(pictures)) if number == 0 else len(pictures)
-    with panels_of(panels, panels, (1.5 * panels, 1.9), figure) as (drawn, axes):
+    inches = 1.5 * panels, 1.9 + 0.2 * title.count("\n")
+    with panels_of(panels, panels, inches, figure) as (drawn, axes):
         for axis, picture, caption in zip(axes, pictures, captions, strict=False):
             _draw(axis, picture, caption)
         if query is not None:
@@ -541,6 +543,7 @@ def plot_map(
     seed: int = 0,
     progress: bool = True,
     *,
+    coordinates: pd.DataFrame | None = None,
     ax: Axes | Sequence[Axes] | None = None,
     save: Path | None = None,
 ) -> pd.DataFrame:
@@ -571,6 +574,9 @@ def plot_map(
         The same seed gives the same map on the same computer.
     progress : bool
         Whether to show a bar of the steps where a map takes long.
+    coordinates : pandas.DataFrame, optional
+        What an earlier call returned, with these columns: the same map is drawn again, with other
+        labels or with thumbnails, and nothing is computed.
     ax : matplotlib.axes.Axes or a sequence of them, optional
         To draw into, one for each of the columns; by default those of a new figure of pyplot's.
         The alt text is then their label, not the figure's.
@@ -584,14 +590,16 @@ def plot_map(
         ``y`` for each embedding. ``.attrs["trustworthiness"]`` says for each how far its map can be
         believed (Venna and Kaski, https://doi.org/10.1007/3-540-44668-0_68): 1 if all of a
         point's 5 nearest on the map are near in truth, 0.5 for a random map.
+        ``.attrs["method"]`` says how it was made.
 
     Raises
     ------
     KeyError
-        If a column is missing.
+        If a column is missing, in the frame or among the coordinates.
     ValueError
-        If ``method`` is unknown, fewer than 5 pictures have an embedding in all the columns, or
-        there are more or fewer axes than columns.
+        If ``method`` is unknown, fewer than 5 pictures have an embedding in all the columns,
+        coordinates are of pictures that the frame lacks, or there are more or fewer axes than
+        columns.
     ImportError
         If ``method="umap"`` and umap-learn is not installed.
 
@@ -615,22 +623,15 @@ def plot_map(
     cols = [embedding_cols] if isinstance(embedding_cols, str) else list(embedding_cols)
     require_savable(save)
     given = None if ax is None else axes_given(ax, len(cols))
-    usable = np.ones(len(image_df), dtype=bool)
-    for column in cols:
-        embeddings = Embeddings.of(image_df, column)
-        usable &= np.isin(
-            np.arange(len(image_df)), embeddings.positions[embeddings.have_direction()]
-        )
-    if usable.sum() < 5:
-        raise ValueError(f"A map needs 5 pictures or more; {usable.sum()} have embeddings.")
-    shown = image_df[usable]
-    if len(shown) > most:
-        chosen = np.random.default_rng(seed).choice(len(shown), most, replace=False)
-        shown = shown.iloc[np.sort(chosen)]
-
-    coordinates, trust = {}, {}
+    known: dict[str, tuple[np.ndarray, float]] = {}
+    if coordinates is None:
+        shown = _with_all(image_df, cols, most, seed)
+    else:
+        shown, known = _drawn_before(image_df, cols, coordinates)
+        method = coordinates.attrs.get("method", method)
+    points_of, trust = {}, {}
     # A step may take long, and no bar appears within one: where it will, the bar is there at once.
-    at_once = method != "pca" and len(shown) >= 500
+    at_once = not known and method != "pca" and len(shown) >= 500
     options = {"delay": 0 if at_once else PATIENCE, "miniters": 0, "mininterval": 0}
     with (
         progress_bar("map", " steps", 3 * len(cols), progress, **options) as bar,
@@ -639,10 +640,13 @@ def plot_map(
         else nullcontext((None, given)) as (drawn, axes),
     ):
         for axis, column in zip(axes, cols, strict=True):
-            rows = embedding_matrix(shown, column)
-            rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)  # (n, dim)
-            points, trust[column] = _map(rows, method, seed, bar)
-            coordinates[column, "x"], coordinates[column, "y"] = points.T
+            if known:
+                points, trust[column] = known[column]
+            else:
+                rows = embedding_matrix(shown, column)
+                rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)  # (n, dim)
+                points, trust[column] = _map(rows, method, seed, bar)
+            points_of[column, "x"], points_of[column, "y"] = points.T
             plain = "0.9" if thumbnails else "0.6"
             _draw_points(axis, points, None if label_col is None else shown[label_col], plain)
             if thumbnails:
@@ -659,9 +663,48 @@ def plot_map(
             f"{', '.join(map(_strategy, cols))}{coloured}: what is similar lies close together.",
             save,
         )
-    result = pd.DataFrame(coordinates, index=shown.index)
-    result.attrs["trustworthiness"] = trust
+    result = pd.DataFrame(points_of, index=shown.index)
+    result.attrs |= {"trustworthiness": trust, "method": method}
     return result
+
+
+def _with_all(image_df: pd.DataFrame, cols: list[str], most: int, seed: int) -> pd.DataFrame:
+    """Return the rows, or so many of them, that have an embedding in all the columns."""
+    usable = np.ones(len(image_df), dtype=bool)
+    for column in cols:
+        embeddings = Embeddings.of(image_df, column)
+        usable &= np.isin(
+            np.arange(len(image_df)), embeddings.positions[embeddings.have_direction()]
+        )
+    if usable.sum() < 5:
+        raise ValueError(f"A map needs 5 pictures or more; {usable.sum()} have embeddings.")
+    shown = image_df[usable]
+    if len(shown) > most:
+        chosen = np.random.default_rng(seed).choice(len(shown), most, replace=False)
+        shown = shown.iloc[np.sort(chosen)]
+    return shown
+
+
+def _drawn_before(
+    image_df: pd.DataFrame, cols: list[str], coordinates: pd.DataFrame
+) -> tuple[pd.DataFrame, dict[str, tuple[np.ndarray, float]]]:
+    """Return the rows of a map that was drawn, and its points and trustworthiness by column."""
+    known: dict[str, tuple[np.ndarray, float]] = {}
+    for column in cols:
+        if (column, "x") not in coordinates or (column, "y") not in coordinates:
+            raise KeyError(
+                f"The coordinates are not of {short_repr(column)}; give what plot_map returned for "
+                "it."
+            )
+        trust = coordinates.attrs.get("trustworthiness", {}).get(column, float("nan"))
+        known[column] = coordinates[column][["x", "y"]].to_numpy(), trust
+    missing = ~coordinates.index.isin(image_df.index)
+    if missing.any() or not image_df.index.is_unique:
+        raise ValueError(
+            f"{missing.sum()} of the {len(coordinates)} coordinates are of pictures that the frame "
+            "lacks; give the frame that was drawn, with its labels as they were."
+        )
+    return image_df.loc[coordinates.index], known
 
 
 def _map(rows: np.ndarray, method: str, seed: int, bar: tqdm) -> tuple[np.ndarray, float]:
@@ -738,6 +781,9 @@ def _draw_points(
         axis.scatter(unnamed[:, 0], unnamed[:, 1], s=8, color=plain, linewidths=0)
     if labels is None:
         return
+    wide, high = np.array(axis.get_window_extent().size) * 72 / axis.figure.dpi  # in points
+    size = min(9, max(6, wide / 45))  # of the names: the larger the map
+    named: list[tuple[float, float, str]] = []
     for number, name in enumerate(names):
         own = points[texts == name]
         colour = name if are_colours else _PALETTE[number % len(_PALETTE)]
@@ -746,8 +792,37 @@ def _draw_points(
             # Where most of them are: the point whose distances to the others have the least median.
             spread = np.linalg.norm(own[:, None] - own[None], axis=2)
             x, y = own[np.median(spread, axis=1).argmin()]
-            text = axis.text(x, y, _shown(name), fontsize=6, ha="center", va="center", **PLAIN)
-            text.set_path_effects([withStroke(linewidth=1.5, foreground="white")])
+            named.append((x, y, _shown(name)))
+    for x, y, name in _apart(named, 0.6 * size / wide, 1.1 * size / high):
+        text = axis.text(x, y, name, fontsize=size, ha="center", va="center", **PLAIN)
+        text.set_path_effects([withStroke(linewidth=1.5, foreground="white")])
+
+
+def _apart(
+    names: list[tuple[float, float, str]], letter: float, line: float
+) -> list[tuple[float, float, str]]:
+    """Move names up or down by lines, as few as possible, so that none lies on another.
+
+    ``letter`` and ``line`` are the width and height of a letter, in the units of the places.
+
+    Examples
+    --------
+    >>> _apart([(0.5, 0.5, "hat"), (0.52, 0.5, "cap"), (0.9, 0.5, "tie")], 0.01, 0.05)
+    [(0.5, 0.5, 'hat'), (0.52, 0.55, 'cap'), (0.9, 0.5, 'tie')]
+    """
+    placed: list[tuple[float, float, str]] = []
+    for x, y, name in names:
+        moved = y
+        for step in range(2 * len(names)):  # 0, 1, -1, 2, -2, … lines
+            moved = y + (step + 1) // 2 * (line if step % 2 else -line)
+            if not any(
+                abs(x - left) < letter * (len(name) + len(other)) / 2
+                and abs(moved - at) < 0.99 * line
+                for left, at, other in placed
+            ):
+                break
+        placed.append((x, moved, name))
+    return placed
 
 
 def _draw_thumbnails(axis: Axes, points: np.ndarray, img_paths: list[str], about: int) -> None:

@@ -96,6 +96,7 @@ def test_the_folder_opens_with_plain_sentence_transformers_and_agrees(encoder, h
     from sentence_transformers import SentenceTransformer
 
     (folder,) = (home / "models").glob("clip-compact-*")
+    assert encoder.model_name_or_path == str(folder)
     plain = SentenceTransformer(str(folder), device="cpu", trust_remote_code=False)
     on_squares = [Image.fromarray(clip_compact.lay_on_square(one)) for one in pictures()]
     np.testing.assert_allclose(plain.encode(on_squares), encoder.encode(pictures()), atol=1e-5)
@@ -333,6 +334,7 @@ def test_a_model_of_clips_architecture_opens_from_a_folder(tiny_clip, no_network
     encoder = ClipEncoder(tiny_clip, device="cpu")
     assert encoder.resizes_to((400, 300)) == (42, 32)  # shortest_edge in its processor
     assert encoder.dim == 12 and no_network == []
+    assert encoder.model_name_or_path == str(tiny_clip)
     plain = SentenceTransformer(str(tiny_clip), device="cpu")
     np.testing.assert_allclose(encoder.encode(pictures()), plain.encode(pictures()), atol=1e-5)
     texts = ["a red dress", "shoes"]

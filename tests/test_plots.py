@@ -196,6 +196,34 @@ def test_colours_are_drawn_in_themselves_and_what_has_none_in_grey(labelled):
     assert shown == expected
 
 
+def test_a_map_is_drawn_again_without_computing_it(clusters, monkeypatch):
+    import matplotlib.pyplot as plt
+
+    first = simlib.plot_map(clusters, ["own", "noise"], "category", method="pca", most=40)
+    monkeypatch.setattr("simlib.plots._MAPS", dict.fromkeys(["pca", "tsne"]))  # can't be called
+    again = simlib.plot_map(clusters, "noise", thumbnails=4, coordinates=first)
+    pd.testing.assert_frame_equal(again, first[["noise"]], check_like=True)
+    assert again.attrs["trustworthiness"] == {"noise": first.attrs["trustworthiness"]["noise"]}
+    assert "principal components" in plt.gcf().get_label()  # as it was made, not by default
+    with pytest.raises(KeyError, match="The coordinates are not of 'own'"):
+        simlib.plot_map(clusters, "own", coordinates=again)
+    with pytest.raises(
+        ValueError, match="of the 40 coordinates are of pictures that the frame lacks"
+    ):
+        simlib.plot_map(clusters.drop(first.index[:3]), "own", coordinates=first)
+
+
+def test_names_on_a_map_grow_with_it(clusters):
+    import matplotlib.pyplot as plt
+
+    sizes = []
+    for side in (3, 8):
+        _, axis = plt.subplots(figsize=(side, side))
+        simlib.plot_map(clusters, "own", "category", method="pca", ax=axis)
+        sizes.append(axis.texts[0].get_fontsize())
+    assert sizes == [6, 9]
+
+
 def test_a_large_catalogue_is_drawn_in_part_and_the_broken_left_out(clusters):
     clusters = clusters.copy()
     clusters.iloc[:3, clusters.columns.get_loc("own")] = [None, np.zeros(20), np.full(20, np.nan)]

@@ -195,6 +195,24 @@ def test_the_tools_set_up_first_and_pass_arguments_on(
     assert command[:2] == ["-m", module] and set(passed_on) <= set(command)
 
 
+def test_links_out_of_the_notebooks_open_in_lab(copy_of_project, set_up, monkeypatch):
+    """The root is the repository, or README.md and data/ are out of reach; Markdown is rendered."""
+    calls = []
+    monkeypatch.setattr(set_up, "set_up", lambda asked: None)
+    monkeypatch.setattr(set_up, "become", lambda *command: calls.append(command))
+    monkeypatch.setattr(sys, "argv", ["lab"])
+    runpy.run_path(str(copy_of_project / "tools" / "lab.py"), run_name="__main__")
+    options = dict(option.split("=", 1) for option in calls[0] if "=" in option)
+    root = Path(options["--notebook-dir"])
+    assert root.samefile(set_up.ROOT)
+    first = options["--LabApp.default_url"].removeprefix("/lab/tree/")
+    assert first == "notebooks/00_setup_and_data.ipynb" and (ROOT / first).is_file()
+    settings = ROOT / Path(options["--LabApp.app_settings_dir"]).relative_to(root)
+    overrides = json.loads((settings / "overrides.json").read_text())
+    viewers = overrides["@jupyterlab/docmanager-extension:plugin"]["defaultViewers"]
+    assert viewers == {"markdown": "Markdown Preview"}
+
+
 def test_make_only_calls_the_tools(copy_of_project):
     for call, expected in (
         (["lab", "PORT=8899", "PYTHON=3.12"], '/lab.py --python "3.12" --port 8899'),

@@ -12,13 +12,22 @@ import sys
 
 import set_up
 
+FIRST = "notebooks/00_setup_and_data.ipynb"
+
 
 def main():
     parser = set_up.parser(__doc__)
     parser.add_argument("--port", default="8888")
     arguments, others = parser.parse_known_args()
     set_up.set_up(arguments.python)
-    options = ["--notebook-dir=notebooks", "--port=" + arguments.port]
+    # The server's root is the repository, so that links from a notebook to README.md or data/ open;
+    # lab_settings/ has them open as text to be read, not as source.
+    options = [
+        "--notebook-dir=" + set_up.ROOT,
+        "--LabApp.default_url=/lab/tree/" + FIRST,
+        "--LabApp.app_settings_dir=" + os.path.join(set_up.ROOT, "tools", "lab_settings"),
+        "--port=" + arguments.port,
+    ]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         options.append("--allow-root")
     has_screen = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")

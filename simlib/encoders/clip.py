@@ -87,6 +87,8 @@ class ClipEncoder(WeightedEncoder, TextEncoder):
 
     name = "clip"
     dim: int
+    model_name_or_path: str
+    """What ``SentenceTransformer(…)`` opens as this model: its folder, or its name on the hub."""
     column = "clip_img_embedding"
     checks_cache = False  # the recipe holds the hash of the weights
 
@@ -103,7 +105,9 @@ class ClipEncoder(WeightedEncoder, TextEncoder):
         if self._is_compact:
             # Its folder before the pictures', since a package may be missing.
             texts = multilingual_folder() if weights == "multilingual" else None
-            self.model = self._texts = _opened(compact_folder(), self._device)
+            folder = compact_folder()
+            self.model_name_or_path = str(folder)
+            self.model = self._texts = _opened(folder, self._device)
             if texts is not None:
                 self._texts = _opened(texts, self._device)
                 self.text_recipe, self.languages = TEXT_RECIPE, LANGUAGES
@@ -111,6 +115,7 @@ class ClipEncoder(WeightedEncoder, TextEncoder):
         else:
             known = PUBLISHED if weights == "published" else os.fspath(weights)
             pictures = PICTURES_FOR.get(known.removeprefix("sentence-transformers/"), known)
+            self.model_name_or_path = pictures
             self.model = self._texts = open_model(pictures, self._device)
             if pictures != known:
                 self._texts = open_model(known, self._device)
