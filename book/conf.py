@@ -32,15 +32,11 @@ extensions = [
     "api_links",
     "citation",
     "formulas",
+    "mermaid",
     "repository_links",
 ]
 repository_url = REPOSITORY  # for repository_links
-suppress_warnings = [
-    "toc.empty_glob",  # of pages that are still to come
-    "config.cache",
-]
 templates_path = ["templates"]
-nitpicky = False
 
 # Notebooks and Markdown. Outputs are those in the repository, and nothing comes from elsewhere.
 nb_execution_mode = "off"
@@ -75,14 +71,13 @@ html_theme_options = {
     "use_issues_button": True,
     "use_download_button": False,
     "home_page_in_toc": True,
+    "navbar_persistent": [],  # its search would be a second one
     "show_navbar_depth": 1,
     "show_toc_level": 2,
-    "article_header_end": [
-        "language-switch.html", "article-header-buttons.html",
-    ],
+    "article_header_end": ["language-switch.html", "article-header-buttons.html"],
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
-}  # fmt: skip
+}
 html_context = {
     "edition": EDITION,
     "other_edition": " " in os.environ.get("SIMLIB_BOOK_EDITIONS", ""),

@@ -50,7 +50,7 @@ def lay_sources(folder: Path, language: str) -> None:
     wanted = sources()
     for path in folder.rglob("*"):
         name = path.relative_to(folder).as_posix()
-        made = name.startswith("reference/")  # by autosummary
+        made = name.startswith(("reference/", "generated/"))  # by Sphinx
         if path.is_file() and name not in wanted and not made:
             path.unlink()
     for name, path in wanted.items():

@@ -51,7 +51,7 @@ CODE_SPAN = re.compile(r"(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.S)
 FORMULA = re.compile(r"\$\$.+?\$\$|(?<![\\$\w])\$[^$\n]+\$(?!\w)", re.S)
 LINK = re.compile(r"\]\(([^)\s]*)[^)]*\)|<(https?:[^>\s]*)>")
 MAGNITUDES = {
-    "thousand": 10**3, "million": 10**6, "billion": 10**9,
+    "thousand": 10**3, "million": 10**6, "megapixel": 10**6, "billion": 10**9,
     "千": 10**3, "万": 10**4, "百万": 10**6, "千万": 10**7, "亿": 10**8, "十亿": 10**9,
 }  # fmt: skip
 NUMBER = re.compile(
