@@ -36,7 +36,7 @@ extensions = [
     "repository_links",
 ]
 repository_url = REPOSITORY  # for repository_links
-templates_path = ["templates"]
+templates_path = [str(BOOK / "templates")]  # autosummary would look beside the pages
 
 # Notebooks and Markdown. Outputs are those in the repository, and nothing comes from elsewhere.
 nb_execution_mode = "off"

@@ -39,13 +39,13 @@ SOURCES = (
     "notebooks/*/*.ipynb",
     "notebooks/*.md",
 )
-HEADER = r'''msgid ""
+HEADER = r"""msgid ""
 msgstr ""
 "Language: {locale}\n"
 "Content-Type: text/plain; charset=UTF-8\n"
 "Content-Transfer-Encoding: 8bit\n"
 
-'''
+"""
 PARSER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 CODE_SPAN = re.compile(r"(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.S)
 FORMULA = re.compile(r"\$\$.+?\$\$|(?<![\\$\w])\$[^$\n]+\$(?!\w)", re.S)
@@ -208,7 +208,7 @@ def update(source: Path, language: str) -> None:
     catalogue = read_catalogue(path, language)
     catalogue.update(template)
     file = BytesIO()
-    write_po(file, catalogue, width=100, omit_header=True, include_previous=True)
+    write_po(file, catalogue, width=100, omit_header=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(HEADER.format(locale=LOCALES[language]).encode() + file.getvalue())
 
@@ -259,7 +259,8 @@ def readme(language: str) -> str:
 def numbers(text: str) -> Counter[str]:
     """Return the numbers of a text by their value: 10,000, "10 thousand" and "1 万" are one."""
     found: Counter[str] = Counter()
-    for digits, magnitude in NUMBER.findall(LINK.sub("]", CODE_SPAN.sub("", text))):
+    prose = LINK.sub("]", FORMULA.sub("", CODE_SPAN.sub("", text)))
+    for digits, magnitude in NUMBER.findall(prose):
         if digits.count(".") > 1:
             found[digits] += 1  # a version
         else:
@@ -311,11 +312,13 @@ def main() -> None:
     )
     parser.add_argument("command", choices=["update", "check", "lay", "readme"])
     parser.add_argument("language", choices=sorted(LOCALES))
-    parser.add_argument("sources", nargs="*", type=Path, help="for update and check; all by default")
+    parser.add_argument(
+        "sources", nargs="*", type=Path, help="for update and check; all by default"
+    )
     parser.add_argument(
         "--complete", action="store_true", help="check: what has no translation is a fault, too"
     )
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     language = arguments.language
     chosen = arguments.sources or sources()
     if arguments.command == "update":
