@@ -132,9 +132,8 @@ def write_catalogue(source, words):
     path = translate.catalogue_path(source, "zh")
     text = path.read_text(encoding="utf-8")
     for english, chinese in words.items():
-        text = text.replace(
-            f'msgid "{english}"\nmsgstr ""', f'msgid "{english}"\nmsgstr "{chinese}"'
-        )
+        empty = f'msgid "{english}"\nmsgstr "'
+        text = text.replace(f'{empty}"', f'{empty}{chinese}"')
     path.write_text(text, encoding="utf-8")
 
 
@@ -221,8 +220,8 @@ def test_the_chinese_readme_is_made_of_the_readme_and_its_catalogue():
     made = (ROOT / "README.zh.md").read_text(encoding="utf-8")
     source = (ROOT / "README.md").read_text(encoding="utf-8")
     assert made == translate.readme("zh"), (
-        "README.md has changed: run `python tools/translate.py update zh README.md`, translate what "
-        "is new in book/locale/zh_CN/LC_MESSAGES/README.po, then `python tools/translate.py readme zh`"
+        "README.md has changed: run `python tools/translate.py readme zh`, and translate what is "
+        "new in book/locale/zh_CN/LC_MESSAGES/README.po"
     )
     assert code_blocks(made) == code_blocks(source)
 

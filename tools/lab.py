@@ -25,7 +25,7 @@ def main():
     if arguments.language != "en":
         translate = os.path.join(set_up.ROOT, "tools", "translate.py")
         subprocess.check_call([set_up.venv("python"), translate, "lay", arguments.language])
-        notebooks = "build/%s/notebooks" % arguments.language
+        notebooks = "/".join(["build", arguments.language, "notebooks"])
     options = ["--notebook-dir=" + notebooks, "--port=" + arguments.port]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         options.append("--allow-root")

@@ -1,9 +1,9 @@
-"""Translations of the notebooks, the book and the README: gettext catalogues that hold prose only.
+"""Translations of notebooks, book and README: gettext catalogues that hold prose only.
 
-python tools/translate.py update zh     # after a change of the sources: bring the catalogues up to date
-python tools/translate.py check zh      # what is missing, stale or has other numbers than the source
+python tools/translate.py update zh     # bring the catalogues up to date with their sources
+python tools/translate.py check zh      # what is missing, stale or has other numbers
 python tools/translate.py lay zh        # write the translated notebooks into build/zh/notebooks
-python tools/translate.py readme zh     # write README.zh.md
+python tools/translate.py readme zh     # update README.po and write README.zh.md
 
 A unit of translation is a paragraph, a heading, a cell of a table, a block of HTML or a caption, as
 Markdown; code, outputs and formulas are none, so that they stay as they are. Where a unit has no
@@ -219,9 +219,8 @@ def update(source: Path, language: str) -> None:
 def translated(source: Path, language: str) -> str:
     """Return a file in another language."""
     found = translations(catalogue_path(source, language), language)
-    return translate_content(
-        source.read_text(encoding="utf-8"), source.suffix == ".ipynb", lambda text: found.get(text, text)
-    )  # fmt: skip
+    content = source.read_text(encoding="utf-8")
+    return translate_content(content, source.suffix == ".ipynb", lambda text: found.get(text, text))
 
 
 def translate_content(content: str, notebook: bool, translate: Callable[[str], str]) -> str:
@@ -328,6 +327,7 @@ def main() -> None:
         lay(language, ROOT / "build" / language)
         print(ROOT / "build" / language / "notebooks")
     elif arguments.command == "readme":
+        update(ROOT / "README.md", language)
         (ROOT / f"README.{language}.md").write_text(readme(language), encoding="utf-8")
     else:
         failed = False
