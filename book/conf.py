@@ -61,6 +61,7 @@ html_theme = "sphinx_book_theme"
 html_title = "simlib"
 html_static_path = ["static"]
 html_css_files = ["book.css"]
+html_js_files = [("book.js", {"defer": "defer"})]
 html_last_updated_fmt = None
 html_show_sphinx = False
 html_copy_source = False

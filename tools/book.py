@@ -88,6 +88,7 @@ def build(language: str, editions: list[str]) -> int:
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(str(path) for path in paths if path),
+        "PYTHONWARNINGS": "ignore::UserWarning:jieba._compat",  # of what it uses of setuptools
         "SIMLIB_BOOK_LANGUAGE": language,
         "SIMLIB_BOOK_EDITIONS": " ".join(editions),
     }
