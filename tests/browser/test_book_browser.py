@@ -1,8 +1,8 @@
 """What a reader of the book loses when these fail: a site that works, in a real browser.
 
-Run by ``make test-browser``, which brings Chromium and Playwright; skipped otherwise. Both editions
-are built first, into book/build/site. Where SIMLIB_SCREENSHOTS names a folder, pictures of some pages
-are left there.
+Run by ``make test-browser``, which brings Chromium and Playwright; skipped otherwise. Both
+editions are built first, into book/build/site. Where SIMLIB_SCREENSHOTS names a folder, pictures of
+some pages are left there.
 """
 
 import functools
@@ -31,9 +31,8 @@ SOME = [
     "notebooks/06_scaling_with_milvus", "notebooks/solutions/03_solutions", "how/own_vectors",
     "reference", "reference/simlib.nearest", "data/README", "SECURITY", "cite", "search",
 ]  # fmt: skip
-LOADS = {
-    "link": "href", "script": "src", "img": "src", "iframe": "src", "source": "src", "object": "data",
-}  # fmt: skip
+LOADS = {"link": "href", "object": "data"}
+LOADS |= dict.fromkeys(["audio", "embed", "iframe", "img", "script", "source", "video"], "src")
 
 if not os.environ.get("SIMLIB_BROWSER_TESTS"):
     pytest.skip("SIMLIB_BROWSER_TESTS is not set; use: make test-browser", allow_module_level=True)
