@@ -35,6 +35,8 @@ extensions = [
     "mermaid",
     "repository_links",
 ]
+if EDITION == "zh":
+    extensions.append("chinese_search")
 repository_url = REPOSITORY  # for repository_links
 templates_path = [str(BOOK / "templates")]  # autosummary would look beside the pages
 

@@ -12,6 +12,8 @@ import simlib
 IN_CODE = re.compile(
     r'(<span class="n">simlib</span><span class="o">\.</span>)(<span class="n">(\w+)</span>)'
 )
+# As viewcode writes the way back from a source: with the module that it met first, and to __init__.
+BACK = re.compile(r'(reference/([\w.]+)\.html#)simlib\.\w+((?:\.\w+)*)"')
 IN_PROSE = re.compile(r"simlib\.(\w+)(\(.*\))?", re.S)
 
 
@@ -27,6 +29,11 @@ def link_prose(app: Sphinx, document: nodes.document) -> None:
 
 
 def link_code(app: Sphinx, pagename: str, template: str, context: dict, doctree) -> None:
+    if pagename.startswith("_modules/"):
+        context["body"] = BACK.sub(
+            lambda found: f'{found[1]}{found[2]}{found[3].removesuffix(".__init__")}"',
+            context["body"],
+        )
     if doctree is None or "body" not in context:
         return
     up = "../" * pagename.count("/")

@@ -160,7 +160,7 @@ def test_every_picture_has_an_alt_text(pages):
 @pytest.mark.parametrize("name", SOME)
 def test_a_page_opens_without_a_complaint_and_asks_nobody_else(opened, address, name):
     page = opened(f"{name}.html")
-    page.wait_for_load_state("networkidle")
+    page.wait_for_timeout(500)  # what a script asks for later
     assert page.complaints == []
     assert [url for url in page.asked if not url.startswith((address, "data:", "blob:"))] == []
     widths = page.evaluate("[...document.images].map(image => image.naturalWidth)")
@@ -207,7 +207,6 @@ def test_on_a_phone_nothing_lies_beside_the_screen(opened, name):
 def test_axe_finds_nothing_serious(opened, name, scheme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is missing")
     page = opened(f"{name}.html", color_scheme=scheme)
-    page.wait_for_load_state("networkidle")
     theme = page.evaluate("document.documentElement.dataset.theme")
     assert theme == scheme
     violations = axe.Axe().run(page).response["violations"]
@@ -220,13 +219,13 @@ def test_axe_finds_nothing_serious(opened, name, scheme):
     screenshot(page, f"{scheme}-{name}")
 
 
-def test_code_is_copied_without_its_prompts(opened, browser):
+def test_code_is_copied_without_its_prompts(opened):
     page = opened("reference/simlib.embedding_matrix.html")
-    buttons = page.locator("button.copybtn")
-    assert buttons.count() > 0
     page.evaluate(
-        "navigator.clipboard.writeText = text => { window.copied = text; return Promise.resolve() }"
+        """() => document.addEventListener("copy", () => {
+            window.copied = document.activeElement.value;
+        })"""
     )
-    buttons.first.click(force=True)
+    page.locator("button.copybtn").first.click(force=True)
     copied = page.evaluate("window.copied")
-    assert copied and ">>>" not in copied
+    assert "embedding_matrix(frame" in copied and ">>>" not in copied
