@@ -13,7 +13,7 @@ IN_CODE = re.compile(
     r'(<span class="n">simlib</span><span class="o">\.</span>)(<span class="n">(\w+)</span>)'
 )
 # As viewcode writes the way back from a source: with the module that it met first, and to __init__.
-BACK = re.compile(r'(reference/([\w.]+)\.html#)simlib\.\w+((?:\.\w+)*)"')
+BACK = re.compile(r'(reference/((?:\w+\.)*(\w+))\.html#)simlib(?:\.\w+)*?\.\3((?:\.\w+)*)"')
 IN_PROSE = re.compile(r"simlib\.(\w+)(\(.*\))?", re.S)
 
 
@@ -31,7 +31,7 @@ def link_prose(app: Sphinx, document: nodes.document) -> None:
 def link_code(app: Sphinx, pagename: str, template: str, context: dict, doctree) -> None:
     if pagename.startswith("_modules/"):
         context["body"] = BACK.sub(
-            lambda found: f'{found[1]}{found[2]}{found[3].removesuffix(".__init__")}"',
+            lambda found: f'{found[1]}{found[2]}{found[4].removesuffix(".__init__")}"',
             context["body"],
         )
     if doctree is None or "body" not in context:
