@@ -1,6 +1,7 @@
 # make lab    opens JupyterLab on the notebooks      (PORT=8899 chooses the port)
 # make test   runs unit tests, docstring examples and every notebook
 # make lint   checks style, formatting and types
+# make book   builds the book, a site, into book/build/site   (LANGUAGE=zh: the Chinese edition)
 # Each sets the environment up first; that is quick when nothing has changed. PYTHON=3.12, python3.12
 # or a path chooses its Python. Without make, on Windows too: python tools/lab.py and tools/test.py.
 
@@ -12,6 +13,8 @@ TOOL = @[ "$(START)" != no-python ] || \
 	$(START) tools/$(1) $(if $(PYTHON),--python "$(PYTHON)")
 PORT ?= 8888
 VENV := .venv/bin
+# LANGUAGE=zh, but not the variable of that name which many systems set.
+IN_LANGUAGE := $(if $(filter command,$(word 1,$(origin LANGUAGE))),--language $(LANGUAGE))
 
 .PHONY: lab test lint set-up lock
 
@@ -19,7 +22,7 @@ set-up:
 	$(call TOOL,set_up.py)
 
 lab:
-	$(call TOOL,lab.py) --port $(PORT) $(ARGUMENTS)
+	$(call TOOL,lab.py) --port $(PORT) $(IN_LANGUAGE) $(ARGUMENTS)
 
 test:
 	$(call TOOL,test.py) $(ARGUMENTS)
@@ -32,6 +35,10 @@ lint: set-up
 	$(VENV)/ruff format --check . || failed=1; \
 	$(VENV)/mypy || failed=1; \
 	exit $$failed
+
+.PHONY: book
+book: set-up
+	@$(VENV)/python tools/book.py $(IN_LANGUAGE)
 
 # Resolves the exact versions again, with hashes and no host, for all platforms; run it after a
 # change of pyproject.toml.
@@ -80,8 +87,8 @@ test-milvus: set-up
 	@SIMLIB_MILVUS_PYTHON=$(abspath $(MILVUS_SERVER))/bin/python \
 		$(VENV)/python tests/milvus_server/test_milvus_server.py
 
-# The explorer in a real JupyterLab, and the report, in a real browser; SIMLIB_BROWSER names one that
-# is not found.
+# The explorer in a real JupyterLab, the report and the book, in a real browser; SIMLIB_BROWSER names
+# one that is not found.
 .PHONY: test-browser
 test-browser: set-up
 	@[ -n "$$SIMLIB_BROWSER" ] || command -v chromium >/dev/null || \
@@ -90,7 +97,7 @@ test-browser: set-up
 			DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 				chromium fonts-dejavu-core; } || \
 		{ echo "There is no Chromium: install it (Debian: apt install chromium), or name yours: make test-browser SIMLIB_BROWSER=/path/to/chrome"; exit 1; }
-	@$(VENV)/python -c "import playwright" 2>/dev/null || \
-		$(VENV)/python -m pip install --quiet playwright || \
+	@$(VENV)/python -c "import playwright, axe_playwright_python" 2>/dev/null || \
+		$(VENV)/python -m pip install --quiet playwright axe-playwright-python || \
 		{ echo "Playwright can't be installed; it drives the browser. Connect to the internet and run: make test-browser"; exit 1; }
 	@SIMLIB_BROWSER_TESTS=1 $(VENV)/python -m pytest tests/browser

@@ -1,0 +1,231 @@
+"""What a reader of the book loses when these fail: a site that works, in a real browser.
+
+Run by ``make test-browser``, which brings Chromium and Playwright; skipped otherwise. Both
+editions are built first, into book/build/site. Where SIMLIB_SCREENSHOTS names a folder, pictures of
+some pages are left there.
+"""
+
+import functools
+import http.server
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SITE = ROOT / "book" / "build" / "site"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync --disable-quic"
+).split()
+# One page of each kind.
+SOME = [
+    "index", "notebooks/00_setup_and_data", "notebooks/05_choosing_an_embedding",
+    "notebooks/06_scaling_with_milvus", "notebooks/solutions/03_solutions", "how/own_vectors",
+    "reference", "reference/simlib.nearest", "data/README", "SECURITY", "cite", "search",
+]  # fmt: skip
+LOADS = {"link": "href", "object": "data"}
+LOADS |= dict.fromkeys(["audio", "embed", "iframe", "img", "script", "source", "video"], "src")
+
+if not os.environ.get("SIMLIB_BROWSER_TESTS"):
+    pytest.skip("SIMLIB_BROWSER_TESTS is not set; use: make test-browser", allow_module_level=True)
+pytest.importorskip("playwright.sync_api", reason="playwright is missing: make test-browser")
+BROWSER = os.environ.get("SIMLIB_BROWSER") or next(filter(None, map(shutil.which, BROWSERS)), None)
+if BROWSER is None:
+    pytest.skip("there is no Chromium; SIMLIB_BROWSER names one", allow_module_level=True)
+
+from playwright.sync_api import sync_playwright  # noqa: E402
+
+
+class Page(HTMLParser):
+    """What a page loads, where it leads, its anchors, and its pictures without a text."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.loads, self.links, self.anchors, self.mute = [], [], {"", "top"}, []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attributes):
+        found = dict(attributes)
+        self.anchors |= {found[name] for name in ("id", "name") if found.get(name)}
+        # Those links are read by programs, not loaded.
+        if tag in LOADS and found.get("rel") not in ("canonical", "alternate"):
+            self.loads.append(found.get(LOADS[tag]) or "")
+        if tag == "a" and found.get("href"):
+            self.links.append(found["href"])
+        if tag == "img" and not found.get("alt"):
+            self.mute.append(found.get("src"))
+
+
+@pytest.fixture(scope="module")
+def pages():
+    tool = ROOT / "tools" / "book.py"
+    subprocess.run([sys.executable, tool, "--language", "en", "zh"], check=True)
+    found = {path: Page(path) for path in SITE.rglob("*.html")}
+    assert len(found) > 100
+    return found
+
+
+@pytest.fixture(scope="module")
+def address(pages):
+    """The site on a server of this machine, below a folder as on GitHub Pages."""
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def translate_path(self, path):
+            return super().translate_path(path.removeprefix("/simlib"))
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(Handler, directory=SITE)
+    )
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/simlib/"
+    server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def opened(browser, address):
+    contexts = []
+
+    def open_page(name, width=1280, height=900, **options):
+        context = browser.new_context(viewport={"width": width, "height": height}, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.asked, page.complaints = [], []
+        page.on("request", lambda request: page.asked.append(request.url))
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.on("response", lambda it: it.ok or page.complaints.append(f"{it.status} {it.url}"))
+        page.goto(f"{address}{name}", wait_until="load")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+def screenshot(page, name):
+    if folder := os.environ.get("SIMLIB_SCREENSHOTS"):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=Path(folder) / f"book-{name.replace('/', '-')}.png")
+
+
+def test_no_page_loads_anything_from_elsewhere(pages):
+    from_elsewhere = {
+        (path.name, url)
+        for path, page in pages.items()
+        for url in page.loads
+        if urlsplit(url).netloc
+    }
+    assert from_elsewhere == set()
+
+
+def test_every_link_within_the_site_leads_somewhere(pages):
+    broken = []
+    for path, page in pages.items():
+        for link in page.links:
+            parts = urlsplit(link)
+            if parts.scheme or parts.netloc:
+                continue
+            target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            target = target / "index.html" if target.is_dir() else target
+            if not target.is_file():
+                broken.append((path.relative_to(SITE).as_posix(), link))
+            elif target in pages and unquote(parts.fragment) not in pages[target].anchors:
+                broken.append((path.relative_to(SITE).as_posix(), link))
+    assert broken == []
+
+
+def test_every_picture_has_an_alt_text(pages):
+    mute = {(path.name, src) for path, page in pages.items() for src in page.mute}
+    assert mute == set()
+
+
+@pytest.mark.parametrize("name", SOME)
+def test_a_page_opens_without_a_complaint_and_asks_nobody_else(opened, address, name):
+    page = opened(f"{name}.html")
+    page.wait_for_timeout(500)  # what a script asks for later
+    assert page.complaints == []
+    assert [url for url in page.asked if not url.startswith((address, "data:", "blob:"))] == []
+    widths = page.evaluate("[...document.images].map(image => image.naturalWidth)")
+    assert min(widths, default=1) > 0
+    screenshot(page, name)
+
+
+@pytest.mark.parametrize(
+    ("edition", "word", "found"),
+    [
+        ("", "contrastive", "03"),
+        ("", "set_embeddings", "set_embeddings"),
+        ("zh/", "近似检索", "一百万张"),
+    ],
+)
+def test_search_finds(opened, edition, word, found):
+    page = opened(f"{edition}search.html?q={word}")
+    page.wait_for_selector("#search-results li")
+    results = page.locator("#search-results li a").all_inner_texts()
+    assert any(found in result for result in results), results
+
+
+@pytest.mark.parametrize("name", SOME)
+def test_the_language_switch_leads_to_the_same_page_and_back(opened, address, name):
+    page = opened(f"{name}.html")
+    page.locator("a[hreflang=zh-CN]").first.click()
+    assert page.url.partition("?")[0] == f"{address}zh/{name}.html"
+    assert page.evaluate("document.documentElement.lang").lower().startswith("zh")
+    page.locator("a[hreflang=en]").first.click()
+    assert page.url.partition("?")[0] == f"{address}{name}.html"
+    assert page.complaints == []
+
+
+@pytest.mark.parametrize("name", SOME)
+def test_on_a_phone_nothing_lies_beside_the_screen(opened, name):
+    page = opened(f"{name}.html", 390, 800, device_scale_factor=2, is_mobile=True, has_touch=True)
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    assert page.evaluate("visualViewport.width") == 390  # a browser would shrink what is wider
+    screenshot(page, f"phone-{name}")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", SOME)
+def test_axe_finds_nothing_serious(opened, name, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is missing")
+    page = opened(f"{name}.html", color_scheme=scheme)
+    theme = page.evaluate("document.documentElement.dataset.theme")
+    assert theme == scheme
+    violations = axe.Axe().run(page).response["violations"]
+    serious = [
+        (violation["id"], [node["html"][:100] for node in violation["nodes"]])
+        for violation in violations
+        if violation["impact"] in ("serious", "critical")
+    ]
+    assert serious == []
+    screenshot(page, f"{scheme}-{name}")
+
+
+def test_code_is_copied_without_its_prompts(opened):
+    page = opened("reference/simlib.embedding_matrix.html")
+    page.evaluate(
+        """() => document.addEventListener("copy", () => {
+            window.copied = document.activeElement.value;
+        })"""
+    )
+    page.locator("button.copybtn").first.click(force=True)
+    copied = page.evaluate("window.copied")
+    assert "embedding_matrix(frame" in copied and ">>>" not in copied
