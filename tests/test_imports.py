@@ -29,7 +29,8 @@ SIMLIB = """
     fit
     search
     plots match
-    training measuring
+    measuring
+    training
     explorer
     reporting
     shards

@@ -23,12 +23,19 @@ def main():
     parser.add_argument("--language", choices=["en", "zh"], default="en")
     arguments, others = parser.parse_known_args()
     set_up.set_up(arguments.python)
-    notebooks = "notebooks"
+    first = FIRST
     if arguments.language != "en":
         translate = os.path.join(set_up.ROOT, "tools", "translate.py")
         subprocess.check_call([set_up.venv("python"), translate, "lay", arguments.language])
-        notebooks = "/".join(["build", arguments.language, "notebooks"])
-    options = ["--notebook-dir=" + notebooks, "--port=" + arguments.port]
+        first = "/".join(["build", arguments.language, FIRST])
+    # The server's root is the repository, so that links from a notebook to README.md or data/ open;
+    # lab_settings/ has them open as text to be read, not as source.
+    options = [
+        "--notebook-dir=" + set_up.ROOT,
+        "--LabApp.default_url=/lab/tree/" + first,
+        "--LabApp.app_settings_dir=" + os.path.join(set_up.ROOT, "tools", "lab_settings"),
+        "--port=" + arguments.port,
+    ]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         options.append("--allow-root")
     has_screen = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
