@@ -560,9 +560,9 @@ def two_towers() -> str:
     "Which embedding for your search?",
     "What do your users bring? Words: the image-text network. Pictures: what makes two products "
     "alike? One picture: thumbnails. Colour: the leader of row C. Their kind: have you labels? "
-    "Then adapt, notebook 07. If not, is a ready-made network good enough in row B? Classifier, "
+    "Then adapt; notebook 07 measures the gain. If not, is a ready-made network good enough in row B? Classifier, "
     "or image-text network where words will come. No: is there a newer ready-made model? Try it; "
-    "else SimCLR on your own pictures. Too large in row F? Fewer dimensions.",
+    "else SimCLR on many pictures of your own. Too large in row F? Fewer dimensions.",
 )
 def choosing() -> str:
     return join(
@@ -578,7 +578,7 @@ def choosing() -> str:
         arrow((400, 180), (400, 216)), text(410, 203, "their kind", 13, "start"),
         diamond(400, 254, 224, 76, "Have you labels", "of your own?"),
         arrow((512, 254), (610, 254)), text(560, 246, "yes", 13),
-        box(614, 226, 170, 56, "adapt to them", "notebook 07", colour="green", size=13.5),
+        box(614, 226, 170, 56, "adapt to them", "notebook 07: the gain", colour="green", size=13.5),
         arrow((400, 292), (400, 326)), text(410, 314, "no", 13, "start"),
         diamond(400, 372, 240, 92, "Is a ready-made", "network good enough", "in row B?"),
         arrow((280, 372), (190, 372)), text(236, 364, "yes", 13),
@@ -589,7 +589,7 @@ def choosing() -> str:
         box(614, 466, 170, 68, "load_encoder", "“timm:…”, “hf:…”:", "measure it in row B",
             colour="green", size=13),
         arrow((400, 544), (400, 578)), text(410, 566, "no", 13, "start"),
-        box(312, 582, 176, 56, "SimCLR", "on your own pictures", size=13.5),
+        box(312, 582, 176, 56, "SimCLR", "on many of your own", size=13.5),
         arrow((101, 408), (101, 582)),
         box(16, 582, 170, 56, "Too large in row F?", "fewer dimensions", colour="orange",
             size=13.5),
