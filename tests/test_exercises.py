@@ -166,6 +166,18 @@ def sizes(colours: int) -> dict:
     }
 
 
+def flattery(learned_from: float, new: float) -> pd.DataFrame:
+    return pd.DataFrame(
+        {"before": [0.2, 0.1], "after": [learned_from, new]}, index=["learned from", "new"]
+    )
+
+
+METHODS = pd.DataFrame(
+    {"precision@5": [0.5] * 4, "low": [0.4] * 4, "high": [0.6] * 4},
+    index=pd.MultiIndex.from_product([["kernel", "lda"], [0.5, 1.0]]),
+)
+
+
 # For each exercise: what is right, what is wrong in it, and a word of the sentence that says so.
 CASES = [
     ("00", 1, {"image_df": FRAME, "precision": {1: 0.2, 4: 1.0}}, {"precision": {1: 0.2, 4: 0.5}},
@@ -199,6 +211,10 @@ CASES = [
      {"result": pd.DataFrame({"index": [1, 2]})}, "Not all of them are bags"),
     ("06", 3, {"halves": UNIT.astype(np.float16), "recall": [1.0, 0.9, 1.0]},
      {"halves": ROWS.astype(np.float16)}, "length 1"),
+    ("07", 1, {"result": flattery(0.7, 0.4)}, {"result": flattery(0.4, 0.7)}, "exchanged"),
+    ("07", 2, {"result": METHODS}, {"result": METHODS.assign(low=0.55)}, "outside its interval"),
+    ("07", 3, {"pairs": [({1, 2, 3, 4, 5}, {5, 4, 3, 2, 9})] * 3},
+     {"pairs": [({1, 2, 3, 4, 5}, {5, 4, 3, 8, 9})] * 3}, "read by the encoder"),
 ]  # fmt: skip
 
 

@@ -560,9 +560,10 @@ def two_towers() -> str:
     "Which embedding for your search?",
     "What do your users bring? Words: the image-text network. Pictures: what makes two products "
     "alike? One picture: thumbnails. Colour: the leader of row C. Their kind: have you labels? "
-    "Then adapt; notebook 07 measures the gain. If not, is a ready-made network good enough in row B? Classifier, "
-    "or image-text network where words will come. No: is there a newer ready-made model? Try it; "
-    "else SimCLR on many pictures of your own. Too large in row F? Fewer dimensions.",
+    "Then adapt; notebook 07 measures the gain. If not, is a ready-made network good enough in "
+    "row B? Classifier, or image-text network where words will come. No: is there a newer "
+    "ready-made model? Try it; else SimCLR on many pictures of your own. Too large in row F? "
+    "Fewer dimensions.",
 )
 def choosing() -> str:
     return join(

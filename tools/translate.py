@@ -264,8 +264,9 @@ def numbers(text: str) -> Counter[str]:
             found[digits] += 1  # a version
         else:
             value = Decimal(digits.replace(",", "")) * MAGNITUDES.get(magnitude, 1)
-            # 0.50 says more than 0.5.
-            found[f"{value:f}" if "." in digits else str(int(value))] += 1
+            # 0.50 says more than 0.5; but 1.3 million is 130 万.
+            whole = "." not in digits or (magnitude and value == int(value))
+            found[str(int(value)) if whole else f"{value:f}"] += 1
     return found
 
 
