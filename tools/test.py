@@ -7,7 +7,11 @@ python tools/test.py tests/test_search.py     # make test ARGUMENTS=tests/test_s
 Whatever else is given goes to pytest.
 """
 
+import os
+
 import set_up
+
+PROCESSES = 4  # at most: each takes two or three gigabytes
 
 
 def main():
@@ -16,8 +20,12 @@ def main():
     # Each notebook and each file of tests stays with one process, so that its kernel and data are
     # shared. The order is that of conftest.py: by itself pytest-xdist would begin with the files of
     # the most tests, and end with one process waiting for another's notebook of few, slow cells.
-    options = ["--nbval", "-n", "logical", "--maxprocesses", "4", "--dist", "loadfile"]
+    options = ["--nbval", "-n", "logical", "--maxprocesses", str(PROCESSES), "--dist", "loadfile"]
     options += ["--no-loadscope-reorder"]
+    # Each process computes on its share of the cores: threads that outnumber them wait for each
+    # other, and a training takes several times as long.
+    cores = os.cpu_count() or 1
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores // min(cores, PROCESSES))))
     set_up.become(set_up.venv("python"), "-m", "pytest", *(options + others))
 
 
