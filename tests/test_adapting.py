@@ -176,6 +176,27 @@ def test_shards_measures_and_pickles_take_it_like_any_other(catalogue, tmp_path)
         np.testing.assert_array_equal(other.encode([image]), encoder.encode([image]))
 
 
+def test_milvus_and_the_explorer_search_it_by_picture_and_by_words(parts, encoder, base, tmp_path):
+    frame = simlib.embed(parts[1], encoder, cache=False, progress=False)
+    path, label = frame["img_path"].iloc[3], frame.index[3]
+    expected = simlib.nearest(frame, encoder.column, path, k=4, encoder=encoder)
+    assert expected["index"].iloc[0] == label and 0 <= expected.attrs.get("fit", 0) <= 1
+    in_words = simlib.nearest(frame, encoder.column, text="light", k=4, encoder=encoder)
+    with simlib.build_index(
+        frame, encoder.column, uri=str(tmp_path / "index.db"), encoder=encoder, progress=False
+    ) as index:
+        found, named = index.search(path, k=4), index.search(text="light", k=4)
+    for ours, theirs in ((expected, found), (in_words, named)):
+        np.testing.assert_allclose(
+            theirs["cosine_similarity"], ours["cosine_similarity"], atol=1e-3
+        )
+    explorer = simlib.explore(frame, [base.column, encoder.column], encoder)
+    explorer.find(label)
+    shown = explorer.state.found[encoder.column].neighbours
+    again = simlib.nearest(frame, encoder.column, label, k=len(shown))
+    assert frame.index[shown["index"]].tolist() == again["index"].tolist()
+
+
 def test_what_is_saved_comes_back_as_it_was(parts, encoder, base, tmp_path):
     path = tmp_path / "own.safetensors"
     encoder.save(path)
