@@ -763,6 +763,41 @@ def product_quantisation() -> str:
     )
 
 
+@diagram(
+    330,
+    "Where everything runs",
+    "Ray embeds the pictures of an object store, one shard a worker, into Parquet shards. "
+    "index_shards loads those into a Milvus cluster: proxies, query nodes with segments in memory, "
+    "and data and index nodes that write segments to the object store behind a log. The shop asks "
+    "the proxies with what the encoder makes of a text or a picture.",
+)
+def production() -> str:
+    return join(
+        box(16, 20, 150, 58, "object store", "pictures", colour="grey", size=13.5),
+        arrow((166, 49), (212, 49)),
+        box(216, 20, 170, 58, "embed_folder on Ray", "one shard a worker", size=13.5),
+        arrow((386, 49), (432, 49)),
+        box(436, 20, 150, 58, "object store", "Parquet shards", colour="grey", size=13.5),
+        arrow((586, 49), (632, 49)),
+        box(636, 20, 148, 58, "index_shards", "rows in batches", size=13.5),
+        rect(216, 112, 568, 142, "#f7f9fb", LINE, 10, 'stroke-width="1.5"'),
+        text(500, 132, "Milvus cluster", 13.5, bold=True),
+        box(232, 150, 132, 58, "proxies", "check, combine", colour="green", size=13.5),
+        arrow((710, 78), (710, 100), (298, 100), (298, 146)),
+        box(418, 150, 150, 58, "query nodes", "segments in memory", colour="green", size=13),
+        arrow((364, 170), (414, 170)), arrow((418, 190), (368, 190)),
+        box(618, 150, 150, 58, "data, index nodes", "behind a log", colour="green", size=13),
+        arrow((618, 179), (572, 179)),
+        arrow((693, 208), (693, 268)),
+        box(618, 272, 150, 46, "object store", "segments", colour="grey", size=13.5),
+        box(16, 150, 100, 58, "shop", "text, picture", colour="orange", size=13.5),
+        arrow((66, 208), (66, 268)),
+        box(16, 272, 150, 46, "encoder", "one vector", size=13.5),
+        arrow((166, 295), (260, 295), (260, 212)),
+        arrow((232, 179), (120, 179)), text(166, 171, "rows", 12.5),
+    )  # fmt: skip
+
+
 def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     for name, drawing in DIAGRAMS.items():
