@@ -1,6 +1,6 @@
 # make lab    opens JupyterLab on the notebooks      (PORT=8899 chooses the port)
 # make test   runs unit tests, docstring examples and every notebook
-# make lint   checks style, formatting and types
+# make lint   checks style, formatting, types and translations
 # make book   builds the book, a site, into book/build/site   (LANGUAGE=zh: the Chinese edition)
 # Each sets the environment up first; that is quick when nothing has changed. PYTHON=3.12, python3.12
 # or a path chooses its Python. Without make, on Windows too: python tools/lab.py and tools/test.py.
@@ -34,6 +34,7 @@ lint: set-up
 	$(VENV)/ruff check . || failed=1; \
 	$(VENV)/ruff format --check . || failed=1; \
 	$(VENV)/mypy || failed=1; \
+	$(VENV)/python tools/translate.py check zh --complete || failed=1; \
 	exit $$failed
 
 .PHONY: book

@@ -316,7 +316,9 @@ def main() -> None:
         "sources", nargs="*", type=Path, help="for update and check; all by default"
     )
     parser.add_argument(
-        "--complete", action="store_true", help="check: what has no translation is a fault, too"
+        "--complete",
+        action="store_true",
+        help="check: what has no translation is a fault, too; only faults are printed",
     )
     arguments = parser.parse_intermixed_args()
     language = arguments.language
@@ -334,8 +336,10 @@ def main() -> None:
         failed = False
         for source in chosen:
             messages, done, wanted = check(source, language)
-            failed |= bool(messages) or (arguments.complete and done < wanted)
-            print(f"{source.resolve().relative_to(ROOT)}: {done} of {wanted} translated")
+            faulty = bool(messages) or (arguments.complete and done < wanted)
+            failed |= faulty
+            if faulty or not arguments.complete:
+                print(f"{source.resolve().relative_to(ROOT)}: {done} of {wanted} translated")
             print("".join(f"  {message}\n" for message in messages), end="")
         sys.exit(failed)
 
