@@ -111,7 +111,8 @@ def made(solutions_path: Path) -> nbformat.NotebookNode:
         nbformat.v4.new_markdown_cell(
             f"# {title}: exercises\n\nThey belong to [the notebook](../{path.name}). Run the "
             "cells before the first exercise, write your code into the empty ones, and run the "
-            "check below each: it says what is not right yet. "
+            "check below each: it says what is not right yet. Where a text says *above*, or uses "
+            "something that is not here, copy it from the notebook. "
             f"[The solutions](../solutions/{solutions_path.name}) show one way among several."
         ),
         *(nbformat.v4.new_code_cell(source) for source in starts_of(solutions)),
