@@ -77,6 +77,7 @@ def texts_of(notebook: nbformat.NotebookNode) -> dict[int, str]:
     """Return the texts of the exercises at a notebook's end, by their numbers."""
     text = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     listed = text.partition("\n## Exercises\n")[2]
+    listed = re.sub(r"\]\((?![a-z]+:|#)", "](../", listed)  # links, seen from the folder below
     items = re.findall(r"^(\d+)\. (.+?)(?=^\d+\. |^\S|\Z)", listed, re.M | re.S)
     return {int(number): item.strip() for number, item in items}
 
