@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -57,6 +58,8 @@ def lay_sources(folder: Path, language: str) -> None:
         content = path.read_bytes()
         if language != "en" and path.suffix in (".md", ".ipynb"):
             content = translate.translated(path, language).encode()
+        if path.suffix == ".md":  # an anchor, as JupyterLab reads it, is a target for Sphinx
+            content = re.sub(rb'^<a id="([^"]+)"></a>', rb"(\1)=\n", content, flags=re.M)
         target = folder / name
         if not target.is_file() or target.read_bytes() != content:
             target.parent.mkdir(parents=True, exist_ok=True)
