@@ -106,11 +106,11 @@ def test_the_workflow_runs_the_commands_of_ci_everywhere():
 
 
 def test_lint_names_every_fault_and_fails(tmp_path):
-    """All three tools run, whatever the first of them finds."""
+    """All tools run, whatever the first of them finds."""
     makefile = re.sub(r"(?m)^lint: set-up$", "lint:", text("Makefile"))
     (tmp_path / "Makefile").write_text(makefile)
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
-    for tool, status in {"ruff": 1, "mypy": 0}.items():
+    for tool, status in {"ruff": 1, "mypy": 0, "python": 0}.items():
         program = tmp_path / ".venv" / "bin" / tool
         program.write_text(f"#!/bin/sh\necho {tool} $*\nexit {status}\n")
         program.chmod(0o755)
@@ -119,7 +119,9 @@ def test_lint_names_every_fault_and_fails(tmp_path):
         done = subprocess.run(["make", "-s", "lint"], cwd=tmp_path, capture_output=True, text=True)
         return done.returncode, done.stdout
 
-    expected = "ruff check .\nruff format --check .\nmypy\n"
+    expected = (
+        "ruff check .\nruff format --check .\nmypy\npython tools/translate.py check zh --complete\n"
+    )
     code, printed = lint()
     assert code != 0 and printed == expected
     program = tmp_path / ".venv" / "bin" / "ruff"
