@@ -671,3 +671,54 @@ def test_find_raises_what_nearest_raises_and_stays_where_it_was(catalogue, optio
     with pytest.raises(ValueError):
         explorer.find(**options)
     assert explorer.state.query.position == 4
+
+
+class Quarters(simlib.Encoder):
+    """The mean colour, and where it comes from: the colours of the four quarters."""
+
+    name, column, dim, recipe = "quarters", "quarters", 3, "quarters 1"
+
+    def prepare(self, image):
+        return np.asarray(image.resize((2, 2)), dtype=np.float32) + 1
+
+    def encode_prepared(self, batch):
+        return batch.mean(axis=(1, 2))
+
+    def feature_maps(self, images):
+        return np.stack([self.prepare(image) for image in images]).transpose(0, 3, 1, 2)
+
+
+def test_a_click_says_why_while_the_button_is_pressed(catalogue):
+    explorer = explore(simlib.embed(catalogue, Quarters(), progress=False), [*COLUMNS, "quarters"])
+    explorer.why.value = True
+    before = explorer.state.query
+    explorer.shelves["quarters"].buttons[1].click()
+    assert explorer.state.query is before
+    assert explorer.match.value.startswith('<img src="data:image/png;base64,')
+    found = explorer.state.found["quarters"].neighbours
+    assert f"similarity of {found['cosine_similarity'].iloc[1]:.2f}" in explorer.match.value
+    assert found["index"].iloc[1] and "Bright parts" in explorer.status.value
+    explorer.shelves[COLUMNS[0]].buttons[0].click()
+    assert "no feature maps" in explorer.status.value and "by quarters" in explorer.status.value
+    explorer.why.value = False
+    assert explorer.match.value == ""
+    explorer.shelves["quarters"].buttons[0].click()
+    assert explorer.state.query is not before
+
+
+def test_words_have_no_parts_to_compare_and_no_button_is_shown_without_maps(catalogue):
+    plain = explore(catalogue, COLUMNS)
+    explorer = explore(simlib.embed(catalogue, Quarters(), progress=False), [*COLUMNS, "quarters"])
+
+    def shown(widget):
+        return [
+            widget,
+            *(each for child in getattr(widget, "children", ()) for each in shown(child)),
+        ]
+
+    assert explorer.why in shown(explorer.widget) and plain.why not in shown(plain.widget)
+    with pytest.raises(ValueError, match="Choose a picture first"):
+        explorer.find(text="red")
+        explorer.state.query_picture  # noqa: B018
+    explorer.state.choose_upload(as_file("red"), "mine.png")
+    assert explorer.state.query_picture.convert("RGB").getpixel((1, 1))[0] > 200

@@ -16,7 +16,7 @@ from PIL import Image
 from simlib.columns import Embeddings, column_of_rows, encoder_of, require_column
 from simlib.encoders.base import Encoder, TextEncoder, require_encoder
 from simlib.explorer.thumbnails import jpeg
-from simlib.images import decode_image, read_image_file
+from simlib.images import decode_image, load_image, read_image_file
 from simlib.negation import warn_of_negation
 from simlib.query import FrameGallery, combine, numbers_of, require_direction, take_away
 from simlib.query import Query as Asked
@@ -364,6 +364,29 @@ class SearchState:
         facts["file"] = shortened(os.path.basename(str(self.path(position))))
         facts["label"] = shortened(self.labels[position])
         return facts
+
+    def encoder(self, column: str) -> Encoder | None:
+        """Return the encoder that made a column, if it is known."""
+        return self._encoders[column]
+
+    @property
+    def query_picture(self) -> Image.Image:
+        """The picture of the query: the catalogue's, or a small copy of one from outside.
+
+        Raises
+        ------
+        ValueError
+            If the query is words alone.
+        """
+        query = self.query
+        if query.position is not None:
+            return load_image(self.path(query.position))
+        picture = query.picture or (query.alone.picture if query.alone else None)
+        if picture is None:
+            raise ValueError(
+                "The query is words, which have no parts to compare. Choose a picture first."
+            )
+        return decode_image(picture, query.name)
 
     def agreement(self, column: str, k: int) -> dict[str, int]:
         """Return how many of the first ``k`` neighbours share the query's category and colour.

@@ -36,11 +36,11 @@ def jpeg(image: Image.Image, side: int) -> bytes:
     return file.getvalue()
 
 
-def data_uri(picture: bytes | None) -> str:
-    """Return an address that holds a JPEG itself; a crossed-out area for None."""
+def data_uri(picture: bytes | None, kind: str = "jpeg") -> str:
+    """Return an address that holds a JPEG, or a PNG, itself; a crossed-out area for None."""
     if picture is None:
         return UNREADABLE
-    return "data:image/jpeg;base64," + base64.b64encode(picture).decode("ascii")
+    return f"data:image/{kind};base64," + base64.b64encode(picture).decode("ascii")
 
 
 class Thumbnails:

@@ -10,6 +10,7 @@ widget but holds some, which know it only by weak references, and closes them wh
 
 from __future__ import annotations
 
+import io
 import os
 import weakref
 from collections import deque
@@ -61,7 +62,9 @@ def explore(
 
     The query is a picture of the catalogue, a picture from a file, a folder or an upload; or, where
     an encoder can read, words, alone or together with the picture (*this one, but blue*), and less
-    other words (*a bag, but not red*). A click on a neighbour makes it the query.
+    other words (*a bag, but not red*). A click on a neighbour makes it the query; while *Why this
+    match?* is pressed, it shows by :func:`simlib.plot_match` which parts of both pictures agree,
+    for strategies that have feature maps.
 
     Parameters
     ----------
@@ -251,19 +254,22 @@ class Explorer:
         )
         words = [self.words, self.minus, self.together, self.weight, self.search]
         words = words if state.reads_words else []
+        why = [self.why] if any(map(self._has_maps, state.columns)) else []
         self.widget = widgets.VBox(
             [
                 _classed(widgets.HTML(STYLE), "simlib-hidden"),
                 _bar(self.previous, self.next, self.page, self._pages, self.catalogue),
                 self.grid,
                 _bar(*words, self.path, self.browse, self.upload),
-                _bar(self.back, self.k, *self.filters.values()),
+                _bar(self.back, self.k, *why, *self.filters.values()),
                 self.status,
+                self.match,
                 widgets.HBox([_classed(widgets.Box([self._query]), "simlib-query"), strategies]),
             ]
         )
         self.widget.add_class("simlib-explorer")
         held = [self.widget, self.words, self.minus, self.together, self.weight, self.search]
+        held += [self.why]
         self.close = weakref.finalize(self, _close, held)
         self.close.atexit = False
         self._show_grid()
@@ -323,6 +329,12 @@ class Explorer:
         )
         self.upload.add_class("simlib-upload")
         self.back = _button("← Back", "The query before this one")
+        self.why = widgets.ToggleButton(
+            description="Why this match?",
+            tooltip="While this is pressed, a click on a neighbour shows which parts agree",
+            layout=widgets.Layout(width="auto"),
+        )
+        self.match = widgets.HTML()
         self.k = widgets.IntSlider(
             value=5, min=1, max=MOST_NEIGHBOURS, **_labelled("Neighbours", "300px")
         )
@@ -344,6 +356,7 @@ class Explorer:
             (self.path, self._open_path),
             (self.upload, self._take_upload),
             (self.k, self._show_neighbours),
+            (self.why, self._forget_match),
         ):
             widget.observe(self._when(action), "value")
         for name, dropdown in self.filters.items():
@@ -414,8 +427,38 @@ class Explorer:
                 self._say(said)
 
     def _choose_neighbour(self, column: str, place: int) -> str:
-        self.state.choose_row(self.state.found[column].neighbours["index"].tolist()[place])
+        position = self.state.found[column].neighbours["index"].tolist()[place]
+        if self.why.value:
+            return self._show_match(column, position)
+        self.state.choose_row(position)
         return self._show_search()
+
+    def _has_maps(self, column: str) -> bool:
+        return hasattr(self.state.encoder(column), "feature_maps")
+
+    def _show_match(self, column: str, position: int) -> str:
+        """Draw which parts of the query and of a neighbour make them similar."""
+        from matplotlib.figure import Figure
+
+        from simlib.match import plot_match
+
+        encoder = self.state.encoder(column)
+        if encoder is None or not self._has_maps(column):
+            able = ", ".join(filter(self._has_maps, self.state.columns))
+            raise ValueError(
+                f"The strategy {column!r} has no feature maps, so which parts agree can't be told. "
+                f"Click on a neighbour by {able}."
+            )
+        figure, file = Figure(figsize=(5.0, 2.8)), io.BytesIO()
+        neighbour = load_image(self.state.path(position))
+        plot_match(self.state.query_picture, neighbour, encoder, figure=figure)
+        figure.savefig(file, format="png", dpi=90)
+        alt = escape(str(figure.get_label()), quote=True)
+        self.match.value = f'<img src="{data_uri(file.getvalue(), "png")}" alt="{alt}">'
+        return f"Bright parts make the query and {self.state.title(position)} similar, by {column}."
+
+    def _forget_match(self) -> None:
+        self.match.value = ""
 
     def _choose_from_grid(self, place: int) -> str:
         place += (self.page.value - 1) * PAGE
@@ -524,6 +567,7 @@ class Explorer:
         self.next.disabled = self.page.value == self.page.max
 
     def _show_search(self) -> str:
+        self._forget_match()
         self.back.disabled = not self.state.can_go_back
         self._query.value = self._query_html()
         self._show_neighbours()
