@@ -251,3 +251,11 @@ def test_check_fails_on_a_fault_and_on_what_is_missing_if_asked(project, monkeyp
     write_catalogue(project, {**CHINESE, "The best of 10 million is 0.5.": "最好的是 0.4。"})
     failed, printed = check(str(project))
     assert failed and "3 of 3 translated" in printed and "numbers differ" in printed
+
+
+def test_copies_that_jupyterlab_keeps_are_no_sources(tmp_path, monkeypatch):
+    monkeypatch.setattr(translate, "ROOT", tmp_path)
+    for name in ("notebooks/00.ipynb", "notebooks/.ipynb_checkpoints/00-checkpoint.ipynb"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert translate.sources() == [tmp_path / "notebooks" / "00.ipynb"]

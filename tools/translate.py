@@ -159,7 +159,13 @@ def replace_units(markdown: str, translate: Callable[[str], str]) -> str:
 
 def sources() -> list[Path]:
     found = [path for pattern in SOURCES for path in sorted(ROOT.glob(pattern))]
-    return [path for path in found if not path.name.startswith("terms_")]
+    # JupyterLab keeps copies in .ipynb_checkpoints.
+    return [path for path in found if not path.name.startswith("terms_") and not is_hidden(path)]
+
+
+def is_hidden(path: Path) -> bool:
+    """Return whether a file, or a folder between it and the repository, is hidden."""
+    return any(part.startswith(".") for part in path.relative_to(ROOT).parts)
 
 
 def catalogue_path(source: Path, language: str) -> Path:
