@@ -2,6 +2,7 @@
 
 import sys
 import threading
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -102,6 +103,18 @@ def test_the_network_is_converted_once(build, pictures, expected, simlib_home):
     np.testing.assert_allclose(again(pictures), expected, atol=1e-5)
     load_network("small", "other weights", build, PICTURE)
     assert build.built == 2 and len(kept_in(simlib_home)) == 2
+
+
+@pytest.mark.parametrize("backend", ["torch", "openvino"])
+def test_a_batch_that_cannot_be_written_to_is_read_without_a_word(build, pictures, backend):
+    if backend == "openvino" and not inference.has_openvino():
+        pytest.skip("OpenVINO is not installed")
+    network = load(build, backend=backend)
+    frozen = pictures.copy()
+    frozen.flags.writeable = False
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_array_equal(network(frozen), network(pictures))
 
 
 @pytest.mark.parametrize(

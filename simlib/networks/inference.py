@@ -168,7 +168,8 @@ class _TorchNetwork(Network):
     def __call__(self, batch: np.ndarray) -> np.ndarray:
         import torch
 
-        pictures = torch.from_numpy(np.ascontiguousarray(batch))
+        # Writable, since torch warns of others, such as a picture straight from Pillow.
+        pictures = torch.from_numpy(np.require(batch, requirements="CW"))
         if pictures.is_floating_point():
             pictures = pictures.to(getattr(torch, self.precision))
         if self._device.startswith("cuda"):
