@@ -169,7 +169,7 @@ class _TorchNetwork(Network):
         import torch
 
         # Writable, since torch warns of others, such as a picture straight from Pillow.
-        pictures = torch.from_numpy(np.require(batch, requirements="CW"))
+        pictures = torch.from_numpy(np.require(batch, requirements=("C", "W")))
         if pictures.is_floating_point():
             pictures = pictures.to(getattr(torch, self.precision))
         if self._device.startswith("cuda"):
