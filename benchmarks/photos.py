@@ -36,6 +36,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 import simlib
 from simlib.encoders.simclr import SimclrEncoder
 from simlib.measuring.comparison import text_precision_at_k
+from simlib.measuring.evaluation import groups_of
 from simlib.networks.simclr_resnet import COMPACT_PATH, build, third_stage
 from simlib.training import adapting, train
 
@@ -232,9 +233,8 @@ def among_training_photos(table: Table, seen_df, encoder) -> None:
     """Measure on each tenth of the training photos, learning from and searching in the rest."""
     matrix = simlib.embedding_matrix(seen_df, encoder.column)
     labels = seen_df["category"].to_numpy(dtype=object)
-    found = simlib.find_duplicates(seen_df, progress=False)
-    group_of = dict(zip(found["img_path"], found["group"], strict=True))
-    groups = pd.factorize(seen_df["img_path"].map(lambda path: group_of.get(path, path)))[0]
+    duplicates = simlib.find_duplicates(seen_df, progress=False)
+    groups = pd.factorize(groups_of(seen_df["img_path"], duplicates))[0]
     folds = StratifiedGroupKFold(10, shuffle=True, random_state=0).split(matrix, labels, groups)
     scores: dict[str, list] = {}
     for known, new in folds:

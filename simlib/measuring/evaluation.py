@@ -409,6 +409,15 @@ def duplicates_among(*frames: pd.DataFrame, progress: bool = True) -> pd.DataFra
     return find_duplicates(paths.drop_duplicates().to_frame(), progress=progress)
 
 
+def groups_of(img_paths: pd.Series, duplicates: pd.DataFrame) -> pd.Series:
+    """Return to which group of near-duplicates each picture belongs.
+
+    A picture in no group is one of its own, which the same path in another row belongs to.
+    """
+    group_of = dict(zip(duplicates["img_path"], duplicates["group"], strict=True))
+    return img_paths.map(lambda path: group_of.get(path, path))
+
+
 def without_duplicates(
     image_df: pd.DataFrame,
     gallery_df: pd.DataFrame | None,
@@ -421,10 +430,8 @@ def without_duplicates(
         require_column(frame, "img_path")
     if isinstance(duplicates, bool):
         duplicates = duplicates_among(*frames, progress=progress)
-    group_of = dict(zip(duplicates["img_path"], duplicates["group"], strict=True))
-    # A picture in no group is one of its own, which the same path in another row belongs to.
-    groups = [[group_of.get(path, path) for path in frame["img_path"]] for frame in frames]
-    queries = image_df[~pd.Series(groups[0]).duplicated().to_numpy()]
+    groups = [groups_of(frame["img_path"], duplicates) for frame in frames]
+    queries = image_df[~groups[0].duplicated().to_numpy()]
     if gallery_df is None:
         return queries, None
     asked = set(groups[0])
