@@ -117,6 +117,17 @@ def test_words_find_the_same_pictures_in_the_same_order(parts, encoder, base):
     assert encoder.encode_text("dark").shape == (1, encoder.dim)
 
 
+def test_texts_are_told_apart_as_those_of_the_base_are(parts):
+    """Two models may embed pictures alike and texts differently: what fits is kept for each."""
+    base = simlib.make_encoder(
+        grid, "grid", encode_text=lambda texts: [WORDS[text] for text in texts], recipe="1"
+    )
+    base.text_recipe, base.languages = "another reader", ("en", "de")
+    encoder = simlib.adapt(parts[0], base)
+    for each in (encoder, encoder.with_strength(0.2), copy.deepcopy(encoder)):
+        assert (each.text_recipe, each.languages) == ("another reader", ("en", "de"))
+
+
 def test_labels_that_were_never_seen_lose_little(catalogue, base):
     frame = simlib.embed(catalogue, base, cache=False, progress=False)
     seen = frame["category"].isin(["corner 0", "corner 1"])

@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -30,6 +30,24 @@ TENSORS = ("mean", "hidden", "hidden_bias", "output", "output_bias")
 MOST_BYTES = 2 * 2**30
 CHUNK = 2048
 """So many embeddings are projected at once."""
+
+
+class Learned(NamedTuple):
+    """What the labels taught.
+
+    Attributes
+    ----------
+    tensors : mapping of str to numpy.ndarray
+        Those of ``TENSORS``, float32.
+    activation : str
+        Of the hidden layer, one of ``ACTIVATIONS``; with ``"none"`` there is no such layer.
+    spreads : tuple of float
+        The standard deviations of the old cosine similarities and of the learned ones.
+    """
+
+    tensors: Mapping[str, np.ndarray]
+    activation: str
+    spreads: tuple[float, float]
 
 
 class AdaptedEncoder(Encoder):
@@ -75,9 +93,7 @@ class AdaptedEncoder(Encoder):
     def __init__(
         self,
         base: Encoder,
-        tensors: Mapping[str, np.ndarray],
-        activation: str,
-        spreads: tuple[float, float],
+        learned: Learned,
         strength: float,
         notes: dict[str, Any],
     ) -> None:
@@ -86,8 +102,9 @@ class AdaptedEncoder(Encoder):
         self.notes = notes
         self.backend = base.backend
         self.cacheable, self.checks_cache = base.cacheable, base.checks_cache
-        self._tensors = {name: np.ascontiguousarray(tensors[name], np.float32) for name in TENSORS}
-        self._activation, self._spreads = activation, spreads
+        given = learned.tensors
+        self._tensors = {name: np.ascontiguousarray(given[name], np.float32) for name in TENSORS}
+        self._activation, self._spreads = learned.activation, learned.spreads
         self.dim = len(self._tensors["mean"]) + len(self._tensors["output_bias"])
         self._set_strength(strength)
 
@@ -106,7 +123,8 @@ class AdaptedEncoder(Encoder):
     def with_strength(self, strength: float) -> AdaptedEncoder:
         """Return the same with another ``strength``; nothing has to be learned again."""
         notes = copy.deepcopy(self.notes)
-        return adapted(self.base, self._tensors, self._activation, self._spreads, strength, notes)
+        learned = Learned(self._tensors, self._activation, self._spreads)
+        return adapted(self.base, learned, strength, notes)
 
     def project(self, embeddings: np.ndarray) -> np.ndarray:
         """Return the adapted embeddings of some that the base made.
@@ -199,26 +217,28 @@ class AdaptedEncoder(Encoder):
 class AdaptedTextEncoder(AdaptedEncoder, TextEncoder):
     """The same of an encoder that reads text; words find what they found with it."""
 
+    base: TextEncoder
+
+    def __init__(
+        self, base: TextEncoder, learned: Learned, strength: float, notes: dict[str, Any]
+    ) -> None:
+        super().__init__(base, learned, strength, notes)
+        self.text_recipe, self.languages = base.text_recipe, base.languages
+
     def encode_text(self, texts: str | Iterable[str]) -> np.ndarray:
         """Return the embeddings of some texts, float32 ``(n, dim)``: the base's, and zeros."""
-        assert isinstance(self.base, TextEncoder)
         texts = [texts] if isinstance(texts, str) else list(texts)
         old = unit(as_matrix(self.base.encode_text(texts), len(texts), self.base, "text"))
         return np.pad(old, ((0, 0), (0, len(self._tensors["output_bias"]))))
 
 
 def adapted(
-    base: Encoder,
-    tensors: Mapping[str, np.ndarray],
-    activation: str,
-    spreads: tuple[float, float],
-    strength: float,
-    notes: dict[str, Any],
+    base: Encoder, learned: Learned, strength: float, notes: dict[str, Any]
 ) -> AdaptedEncoder:
     """Return the encoder; one that reads text where the base does and keeps a share of it."""
-    reads = isinstance(base, TextEncoder) and strength < 1
-    kind = AdaptedTextEncoder if reads else AdaptedEncoder
-    return kind(base, tensors, activation, spreads, strength, notes)
+    if isinstance(base, TextEncoder) and strength < 1:
+        return AdaptedTextEncoder(base, learned, strength, notes)
+    return AdaptedEncoder(base, learned, strength, notes)
 
 
 def load_adapted(
@@ -260,9 +280,8 @@ def load_adapted(
             f"recipe {theirs['recipe']!r}, but the base {base!r} has {base.recipe!r}, so its "
             "embeddings don't fit. Pass that encoder as base=, or adapt this one anew."
         )
-    return adapted(
-        base, tensors, said["activation"], tuple(said["spreads"]), said["strength"], said["notes"]
-    )
+    learned = Learned(tensors, said["activation"], tuple(said["spreads"]))
+    return adapted(base, learned, said["strength"], said["notes"])
 
 
 def _compact(theirs: dict, device: str | None) -> Encoder:

@@ -15,7 +15,14 @@ import pandas as pd
 
 from simlib.arguments import require_count, short_repr, stacklevel_of_caller
 from simlib.columns import Embeddings, require_column
-from simlib.encoders.adapted import AdaptedEncoder, adapted, centred, require_strength, unit
+from simlib.encoders.adapted import (
+    AdaptedEncoder,
+    Learned,
+    adapted,
+    centred,
+    require_strength,
+    unit,
+)
 from simlib.encoders.base import Encoder, require_encoder
 from simlib.extras import needs_extra
 from simlib.progress import progress_bar
@@ -26,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["adapt", "split_by_group"]
 
 Method = Literal["kernel", "lda", "contrastive", "triplet"]
-Learned = tuple[dict[str, np.ndarray], str]
+Layers = tuple[dict[str, np.ndarray], str]
 """The tensors of an :class:`AdaptedEncoder`, and its activation."""
 
 FEW = 10
@@ -156,11 +163,11 @@ def adapt(
 
     mean = old.mean(axis=0, dtype=np.float64).astype(np.float32)
     rows = centred(old, mean)
-    learn: Callable[..., Learned] = _LEARNS[method]
-    learned, activation = learn(rows, codes, seed, progress)
+    learn: Callable[..., Layers] = _LEARNS[method]
+    layers, activation = learn(rows, codes, seed, progress)
     dim = old.shape[1]
     empty = {"hidden": np.empty((0, dim), np.float32), "hidden_bias": np.empty(0, np.float32)}
-    tensors = {"mean": mean, **empty, **learned}
+    tensors = {"mean": mean, **empty, **layers}
     notes = {
         "label_col": label_col,
         "method": method,
@@ -169,10 +176,10 @@ def adapt(
         "without_label": int(frame[label_col].isna().sum()),
         "without_embedding": len(frame) - len(embeddings),
     }
-    spread = _spread(old)
-    whole = adapted(encoder, tensors, activation, (spread, 1.0), 1.0, notes)
-    spreads = spread, _spread(whole.project(old)[:, dim:])
-    return adapted(encoder, tensors, activation, spreads, strength, notes)
+    learned = Learned(tensors, activation, (_spread(old), 1.0))
+    whole = adapted(encoder, learned, 1.0, notes)
+    spreads = learned.spreads[0], _spread(whole.project(old)[:, dim:])
+    return adapted(encoder, learned._replace(spreads=spreads), strength, notes)
 
 
 def split_by_group(
@@ -236,11 +243,10 @@ def split_by_group(
         own = pd.Series([f"row {row}" for row in range(len(groups))], index=groups.index)
         groups = groups.where(groups.notna(), own)
     else:
-        from simlib.measuring.evaluation import duplicates_among
+        from simlib.measuring.evaluation import duplicates_among, groups_of
 
-        found = duplicates_among(image_df, progress=progress)
-        group_of = dict(zip(found["img_path"], found["group"], strict=True))
-        groups = image_df["img_path"].map(lambda path: group_of.get(path, path))
+        duplicates = duplicates_among(image_df, progress=progress)
+        groups = groups_of(image_df["img_path"], duplicates)
     codes, names = pd.factorize(groups.astype(object))
     parts = max(2, round(1 / share))
     if len(names) < parts:
@@ -282,7 +288,7 @@ def _spread(rows: np.ndarray) -> float:
     return float(similarities.std(dtype=np.float64))
 
 
-def _kernel(rows: np.ndarray, codes: np.ndarray, seed: int, progress: bool) -> Learned:
+def _kernel(rows: np.ndarray, codes: np.ndarray, seed: int, progress: bool) -> Layers:
     """Learn by regularised least squares on the labels, in the space of a Gaussian kernel."""
     from scipy.linalg import solve
 
@@ -322,7 +328,7 @@ def _landmarks(codes: np.ndarray, seed: int) -> np.ndarray:
     return np.sort(order.to_numpy()[np.argsort(turn, kind="stable")[:MOST_LANDMARKS]])
 
 
-def _lda(rows: np.ndarray, codes: np.ndarray, seed: int, progress: bool) -> Learned:
+def _lda(rows: np.ndarray, codes: np.ndarray, seed: int, progress: bool) -> Layers:
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
     model = LinearDiscriminantAnalysis(solver="eigen", shrinkage="auto")
@@ -331,7 +337,7 @@ def _lda(rows: np.ndarray, codes: np.ndarray, seed: int, progress: bool) -> Lear
     return {"output": output, "output_bias": -(rows.mean(axis=0) @ output)}, "none"
 
 
-def _contrastive(rows: np.ndarray, codes: np.ndarray, seed: int, progress: bool) -> Learned:
+def _contrastive(rows: np.ndarray, codes: np.ndarray, seed: int, progress: bool) -> Layers:
     # The module of losses alone: the package's accuracy calculator would exchange faiss's search
     # in this process for one that Milvus Lite can't call.
     with needs_extra("simclr", "The contrastive loss"):
@@ -339,7 +345,7 @@ def _contrastive(rows: np.ndarray, codes: np.ndarray, seed: int, progress: bool)
     return _head(rows, codes, seed, progress, SupConLoss(temperature=0.1))
 
 
-def _triplet(rows: np.ndarray, codes: np.ndarray, seed: int, progress: bool) -> Learned:
+def _triplet(rows: np.ndarray, codes: np.ndarray, seed: int, progress: bool) -> Layers:
     with needs_extra("simclr", "The triplet loss"):
         from pytorch_metric_learning.distances import CosineSimilarity
         from pytorch_metric_learning.losses import TripletMarginLoss
@@ -349,7 +355,7 @@ def _triplet(rows: np.ndarray, codes: np.ndarray, seed: int, progress: bool) -> 
 
 def _head(
     rows: np.ndarray, codes: np.ndarray, seed: int, progress: bool, loss: torch.nn.Module
-) -> Learned:
+) -> Layers:
     """Train two layers with a loss on batches that have about as many pictures of each label."""
     import torch
 
@@ -391,6 +397,6 @@ def _head(
     }, "relu"  # fmt: skip
 
 
-_LEARNS: dict[str, Callable[..., Learned]] = {
+_LEARNS: dict[str, Callable[..., Layers]] = {
     "kernel": _kernel, "lda": _lda, "contrastive": _contrastive, "triplet": _triplet
 }  # fmt: skip
