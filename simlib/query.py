@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Hashable, Iterable
+from functools import cached_property
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -74,7 +75,7 @@ class FrameGallery:
     def dim(self) -> int:
         return self.embeddings.dim
 
-    @property
+    @cached_property
     def encoder(self) -> Encoder | None:
         """The encoder that made the column in this session; or as the frame notes it.
 

@@ -315,8 +315,12 @@ class TowheeEncoder(WeightedEncoder):
 
         Their mean over all places is the embedding.
         """
-        network, prepare, _ = self.classifier()
+        network, prepare, _ = self._cut_from
         return feature_maps(network, np.stack([prepare(image) for image in images]))
+
+    @functools.cached_property
+    def _cut_from(self) -> Classifier:
+        return self.classifier()
 
     def classifier(self) -> Classifier:
         """Return the classifier that this encoder is cut from: its network and its class names.
