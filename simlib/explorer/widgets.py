@@ -443,7 +443,7 @@ class Explorer:
         from simlib.match import plot_match
 
         encoder = self.state.encoder(column)
-        if encoder is None or not self._has_maps(column):
+        if encoder is None or not hasattr(encoder, "feature_maps"):
             able = ", ".join(filter(self._has_maps, self.state.columns))
             raise ValueError(
                 f"The strategy {column!r} has no feature maps, so which parts agree can't be told. "
