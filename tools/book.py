@@ -41,10 +41,8 @@ FIGURES = ("docs/*.png", "notebooks/images/*")
 
 def sources() -> dict[str, Path]:
     """Return the files of the book by their names in it."""
-    found = [path for pattern in (*PAGES, *FIGURES) for path in sorted(ROOT.glob(pattern))]
-    found = [path for path in found if not translate.is_hidden(path)]
-    names = {path.relative_to(ROOT).as_posix().removeprefix("book/"): path for path in found}
-    return {name: path for name, path in names.items() if not name.startswith("terms_")}
+    found = translate.sources((*PAGES, *FIGURES))
+    return {path.relative_to(ROOT).as_posix().removeprefix("book/"): path for path in found}
 
 
 def lay_sources(folder: Path, language: str) -> None:

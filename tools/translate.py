@@ -19,7 +19,7 @@ import re
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from io import BytesIO
 from pathlib import Path
@@ -157,15 +157,18 @@ def replace_units(markdown: str, translate: Callable[[str], str]) -> str:
 # --- the catalogues ----------------------------------------------------------------------------
 
 
-def sources() -> list[Path]:
-    found = [path for pattern in SOURCES for path in sorted(ROOT.glob(pattern))]
-    # JupyterLab keeps copies in .ipynb_checkpoints.
-    return [path for path in found if not path.name.startswith("terms_") and not is_hidden(path)]
+def sources(patterns: Iterable[str] = SOURCES) -> list[Path]:
+    """Return the repository's files of these patterns that are for readers.
 
-
-def is_hidden(path: Path) -> bool:
-    """Return whether a file, or a folder between it and the repository, is hidden."""
-    return any(part.startswith(".") for part in path.relative_to(ROOT).parts)
+    Lists of terms are for translators, and JupyterLab keeps copies in .ipynb_checkpoints.
+    """
+    found = [path for pattern in patterns for path in sorted(ROOT.glob(pattern))]
+    return [
+        path
+        for path in found
+        if not path.name.startswith("terms_")
+        and not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
+    ]
 
 
 def catalogue_path(source: Path, language: str) -> Path:
