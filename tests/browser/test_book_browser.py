@@ -7,8 +7,6 @@ some pages are left there.
 
 import functools
 import http.server
-import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -17,14 +15,10 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from chromium import launched, noted_pages, screenshot
 
 ROOT = Path(__file__).parents[2]
 SITE = ROOT / "book" / "build" / "site"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --disable-quic"
-).split()
 # One page of each kind.
 SOME = [
     "index", "notebooks/00_setup_and_data", "notebooks/05_choosing_an_embedding",
@@ -33,15 +27,6 @@ SOME = [
 ]  # fmt: skip
 LOADS = {"link": "href", "object": "data"}
 LOADS |= dict.fromkeys(["audio", "embed", "iframe", "img", "script", "source", "video"], "src")
-
-if not os.environ.get("SIMLIB_BROWSER_TESTS"):
-    pytest.skip("SIMLIB_BROWSER_TESTS is not set; use: make test-browser", allow_module_level=True)
-pytest.importorskip("playwright.sync_api", reason="playwright is missing: make test-browser")
-BROWSER = os.environ.get("SIMLIB_BROWSER") or next(filter(None, map(shutil.which, BROWSERS)), None)
-if BROWSER is None:
-    pytest.skip("there is no Chromium; SIMLIB_BROWSER names one", allow_module_level=True)
-
-from playwright.sync_api import sync_playwright  # noqa: E402
 
 
 class Page(HTMLParser):
@@ -94,36 +79,25 @@ def address(pages):
 
 @pytest.fixture(scope="module")
 def browser():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=BROWSER, args=FLAGS)
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
 def opened(browser, address):
-    contexts = []
+    with noted_pages(browser) as new_page:
 
-    def open_page(name, width=1280, height=900, **options):
-        context = browser.new_context(viewport={"width": width, "height": height}, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.asked, page.complaints = [], []
-        page.on("request", lambda request: page.asked.append(request.url))
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.on("response", lambda it: it.ok or page.complaints.append(f"{it.status} {it.url}"))
-        page.goto(f"{address}{name}", wait_until="load")
-        return page
+        def open_page(name, width=1280, height=900, **options):
+            page = new_page(width, height, **options)
+            page.on("response", lambda it: it.ok or page.complaints.append(f"{it.status} {it.url}"))
+            page.goto(f"{address}{name}", wait_until="load")
+            return page
 
-    yield open_page
-    for context in contexts:
-        context.close()
+        yield open_page
 
 
-def screenshot(page, name):
-    if folder := os.environ.get("SIMLIB_SCREENSHOTS"):
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=Path(folder) / f"book-{name.replace('/', '-')}.png")
+def screenshot_of(page, name):
+    screenshot(page, f"book-{name.replace('/', '-')}")
 
 
 def test_no_page_loads_anything_from_elsewhere(pages):
@@ -165,7 +139,7 @@ def test_a_page_opens_without_a_complaint_and_asks_nobody_else(opened, address, 
     assert [url for url in page.asked if not url.startswith((address, "data:", "blob:"))] == []
     widths = page.evaluate("[...document.images].map(image => image.naturalWidth)")
     assert min(widths, default=1) > 0
-    screenshot(page, name)
+    screenshot_of(page, name)
 
 
 @pytest.mark.parametrize(
@@ -199,7 +173,7 @@ def test_on_a_phone_nothing_lies_beside_the_screen(opened, name):
     page = opened(f"{name}.html", 390, 800, device_scale_factor=2, is_mobile=True, has_touch=True)
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     assert page.evaluate("visualViewport.width") == 390  # a browser would shrink what is wider
-    screenshot(page, f"phone-{name}")
+    screenshot_of(page, f"phone-{name}")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -216,7 +190,7 @@ def test_axe_finds_nothing_serious(opened, name, scheme):
         if violation["impact"] in ("serious", "critical")
     ]
     assert serious == []
-    screenshot(page, f"{scheme}-{name}")
+    screenshot_of(page, f"{scheme}-{name}")
 
 
 def test_code_is_copied_without_its_prompts(opened):

@@ -7,7 +7,6 @@ SIMLIB_SCREENSHOTS names a folder, pictures of the page are left there.
 import os
 import re
 import secrets
-import shutil
 import socket
 import subprocess
 import sys
@@ -18,28 +17,17 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from chromium import BROWSER, FLAGS, screenshot
 from PIL import Image
+from playwright.sync_api import expect, sync_playwright
 
 TESTS = Path(__file__).parents[1]
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --disable-quic"
-).split()
 OWN_FOLDERS = (
     "IPYTHONDIR JUPYTER_CONFIG_DIR JUPYTER_RUNTIME_DIR JUPYTERLAB_SETTINGS_DIR "
     "JUPYTERLAB_WORKSPACES_DIR"
 ).split()
 MINUTES = 60_000  # milliseconds
 
-if not os.environ.get("SIMLIB_BROWSER_TESTS"):
-    pytest.skip("SIMLIB_BROWSER_TESTS is not set; use: make test-browser", allow_module_level=True)
-pytest.importorskip("playwright.sync_api", reason="playwright is missing: make test-browser")
-BROWSER = os.environ.get("SIMLIB_BROWSER") or next(filter(None, map(shutil.which, BROWSERS)), None)
-if BROWSER is None:
-    pytest.skip("there is no Chromium; SIMLIB_BROWSER names one", allow_module_level=True)
-
-from playwright.sync_api import expect, sync_playwright  # noqa: E402
 
 NOTEBOOK = """
 import simlib
@@ -164,11 +152,9 @@ def upload(page, path):
     chooser.value.set_files(path)
 
 
-def screenshot(page, name):
-    if folder := os.environ.get("SIMLIB_SCREENSHOTS"):
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        page.locator(".simlib-explorer").screenshot(path=Path(folder) / f"{name}.png")
-        page.screenshot(path=Path(folder) / f"{name}-page.png")
+def screenshot_of(page, name):
+    screenshot(page.locator(".simlib-explorer"), name)
+    screenshot(page, f"{name}-page")
 
 
 def test_every_picture_is_shown(page):
@@ -188,7 +174,7 @@ def test_every_picture_is_shown(page):
         )
         assert broken == 0
     assert query(page).evaluate("image => image.naturalWidth") == 256
-    screenshot(page, "first")
+    screenshot_of(page, "first")
 
 
 def test_a_click_on_a_neighbour_makes_it_the_query(page):
@@ -222,7 +208,7 @@ def test_the_slider_shows_more_neighbours(page):
         page.keyboard.press("ArrowRight")
         expect(shelf(page, 1)).to_have_count(k)
         expect(shelf(page, 2)).to_have_count(k)
-    screenshot(page, "eight-neighbours")
+    screenshot_of(page, "eight-neighbours")
 
 
 def test_a_filter_narrows_the_grid_and_the_neighbours(page):
@@ -240,13 +226,13 @@ def test_words_find_pictures_and_wrong_ones_a_sentence(page):
     words.fill("no such thing")
     words.press("Enter")
     expect(status(page)).to_contain_text("unknown color")
-    screenshot(page, "problem")
+    screenshot_of(page, "problem")
     words.fill("something red")
     words.press("Enter")
     expect(query(page)).to_have_text("something red")
     expect(shelf(page, 1)).to_have_count(0)
     expect(shelf(page, 2).first).to_have_attribute("title", having("colour: red"))
-    screenshot(page, "words")
+    screenshot_of(page, "words")
 
 
 def test_this_one_but_blue(page):
@@ -262,7 +248,7 @@ def test_this_one_but_blue(page):
     handle.focus()
     page.keyboard.press("End")  # the words alone count
     expect(shelf(page, 2).first).to_have_attribute("title", having("colour: blue"))
-    screenshot(page, "picture-and-words")
+    screenshot_of(page, "picture-and-words")
     page.get_by_label("with the picture").uncheck()
     expect(query(page)).to_have_text("blue")
 
@@ -281,7 +267,7 @@ def test_an_upload_and_a_path_become_the_query(page, tmp_path):
     path.fill(str(tmp_path))
     path.press("Enter")
     expect(shelf(page, 0)).to_have_count(2)
-    screenshot(page, "folder")
+    screenshot_of(page, "folder")
     page.get_by_role("button", name="Back to the catalogue").click()
     expect(shelf(page, 0)).to_have_count(24)
 

@@ -4,32 +4,15 @@ Run by ``make test-browser``, which brings Chromium and Playwright; skipped othe
 SIMLIB_SCREENSHOTS names a folder, pictures of the page are left there.
 """
 
-import os
-import shutil
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
+from chromium import launched, noted_pages, screenshot
 
 import simlib
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --disable-quic"
-).split()
 NASTY = "<img src=http://example.org/x onerror=document.title='taken'>"
 LONG = "an_embedding_of_a_network_with_a_very_long_name_that_no_phone_has_room_for" * 2
-
-if not os.environ.get("SIMLIB_BROWSER_TESTS"):
-    pytest.skip("SIMLIB_BROWSER_TESTS is not set; use: make test-browser", allow_module_level=True)
-pytest.importorskip("playwright.sync_api", reason="playwright is missing: make test-browser")
-BROWSER = os.environ.get("SIMLIB_BROWSER") or next(filter(None, map(shutil.which, BROWSERS)), None)
-if BROWSER is None:
-    pytest.skip("there is no Chromium; SIMLIB_BROWSER names one", allow_module_level=True)
-
-from playwright.sync_api import sync_playwright  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -49,37 +32,26 @@ def path(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=BROWSER, args=FLAGS)
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
 def opened(browser, path):
     """Open the report on a screen; what the browser asks for and complains of is noted."""
-    contexts = []
+    with noted_pages(browser) as new_page:
 
-    def open_on(width, height=900, **options):
-        context = browser.new_context(viewport={"width": width, "height": height}, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.asked, page.complaints = [], []
-        page.on("request", lambda request: page.asked.append(request.url))
-        page.on("console", lambda message: page.complaints.append(message.text))
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.goto(path.as_uri(), wait_until="load")
-        return page
+        def open_on(width, height=900, **options):
+            page = new_page(width, height, **options)
+            page.on("console", lambda message: page.complaints.append(message.text))
+            page.goto(path.as_uri(), wait_until="load")
+            return page
 
-    yield open_on
-    for context in contexts:
-        context.close()
+        yield open_on
 
 
-def screenshot(page, name):
-    if folder := os.environ.get("SIMLIB_SCREENSHOTS"):
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=Path(folder) / f"report-{name}.png", full_page=True)
+def screenshot_of(page, name):
+    screenshot(page, f"report-{name}", full_page=True)
 
 
 def test_it_asks_for_nothing_shows_every_picture_and_runs_nothing(opened, path):
@@ -91,7 +63,7 @@ def test_it_asks_for_nothing_shows_every_picture_and_runs_nothing(opened, path):
     assert page.evaluate("[...document.images].every(image => image.alt.length > 3)")
     assert page.title() == "Image search report"
     assert NASTY in page.locator("main").inner_text()
-    screenshot(page, "wide")
+    screenshot_of(page, "wide")
 
 
 def test_its_links_lead_to_its_sections(opened):
@@ -118,7 +90,7 @@ def test_on_a_phone_nothing_lies_beside_the_screen(opened, width):
             .map(it => parseFloat(getComputedStyle(it).fontSize)))"""
     )
     assert small >= 12
-    screenshot(page, f"phone-{width}")
+    screenshot_of(page, f"phone-{width}")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -141,4 +113,4 @@ def test_text_stands_out_from_its_ground_by_day_and_by_night(opened, scheme):
             lightness.append(linear @ [0.2126, 0.7152, 0.0722] + 0.05)
         assert max(lightness) / min(lightness) >= 4.5, (name, text, ground)
     assert (np.mean(colours[0][2]) < 128) == (scheme == "dark")
-    screenshot(page, scheme)
+    screenshot_of(page, scheme)
