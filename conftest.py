@@ -26,9 +26,6 @@ from nbval.plugin import IPyNbCell
 os.environ["TQDM_DISABLE"] = "1"
 PREFIX, LOCK = "simlib-tests-", "in-use.lock"
 
-# Exercises are empty until a reader solves them; tests/test_exercises.py tests their checks.
-collect_ignore_glob = ["notebooks/exercises/*.ipynb"]
-
 
 def remove_leftovers() -> None:
     """Remove the caches of test runs that were killed: whoever is at work holds the lock in its."""

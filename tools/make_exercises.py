@@ -10,11 +10,15 @@ comments that name the answers::
     assert 0 <= chance <= 1, "`chance` is a share, so it lies between 0 and 1."
 
 nbval runs the checks with the solutions. In an exercise a check says what is wrong and raises
-nothing; ``tests/test_exercises.py`` shows that it tells right from wrong.
+nothing; ``tests/test_exercises.py`` shows that it tells right from wrong. What is new has to be run
+once, unanswered, so that nbval has outputs to compare with::
+
+    python tools/run_notebooks.py notebooks/exercises/03_exercises.ipynb
 """
 
 from __future__ import annotations
 
+import copy
 import re
 import sys
 import textwrap
@@ -133,6 +137,15 @@ def made(solutions_path: Path) -> nbformat.NotebookNode:
     return nbformat.v4.new_notebook(cells=cells, metadata=METADATA)
 
 
+def as_made(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Return a notebook as it was before it was run."""
+    notebook = copy.deepcopy(notebook)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    return notebook
+
+
 def exercises_path(solutions_path: Path) -> Path:
     return FOLDER / solutions_path.name.replace("solutions", "exercises")
 
@@ -140,11 +153,15 @@ def exercises_path(solutions_path: Path) -> Path:
 def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     for path in sorted((NOTEBOOKS / "solutions").glob("*_solutions.ipynb")):
+        target = exercises_path(path)
         try:
-            nbformat.write(made(path), exercises_path(path))
+            notebook = made(path)
         except (KeyError, ValueError) as error:
             sys.exit(f"{path.name}: {error}")
-        print(exercises_path(path))
+        if target.exists() and as_made(nbformat.read(target, as_version=4)) == notebook:
+            continue  # its outputs are still good
+        nbformat.write(notebook, target)
+        print(f"To be run: {target}")
 
 
 if __name__ == "__main__":
