@@ -1,5 +1,5 @@
 # make lab    opens JupyterLab on the notebooks      (PORT=8899 chooses the port)
-# make test   runs unit tests, docstring examples and every notebook
+# make test   runs unit tests, docstring examples and every notebook   (ARGUMENTS=--slow: as CI does)
 # make lint   checks style, formatting, types and translations
 # make book   builds the book, a site, into book/build/site   (LANGUAGE=zh: the Chinese edition)
 # Each sets the environment up first; that is quick when nothing has changed. PYTHON=3.12, python3.12
@@ -70,7 +70,7 @@ bench: set-up
 	@$(VENV)/python -m pip install --quiet --no-deps --requirement benchmarks/requirements.txt || \
 		echo "Not all peers can be installed; those that are missing are left out by name."
 	@$(VENV)/python benchmarks/speed.py
-	@SIMLIB_QUIET_MACHINE=1 $(VENV)/python -m pytest tests/test_clip.py tests/test_downloads.py \
+	@SIMLIB_QUIET_MACHINE=1 $(VENV)/python -m pytest --slow tests/test_clip.py tests/test_downloads.py \
 		tests/test_encoders.py tests/test_explorer.py tests/test_images.py tests/test_public_names.py \
 		tests/test_simclr.py
 

@@ -106,10 +106,18 @@ def pytest_runtest_call(item):
         pytest.fail("This cell was never run, so there is no output to compare with.", False)
 
 
+def pytest_addoption(parser):
+    parser.addoption("--slow", action="store_true", help="run what is marked slow, too, as CI does")
+
+
 @pytest.hookimpl(trylast=True)  # after whatever shuffles them
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
     """Put notebooks first: they take longest, and the quick files then fill up all processes."""
     items.sort(key=lambda item: not isinstance(item, IPyNbCell))
+    if not config.getoption("slow"):
+        slow = [item for item in items if item.get_closest_marker("slow")]
+        items[:] = [item for item in items if not item.get_closest_marker("slow")]
+        config.hook.pytest_deselected(items=slow)
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist starts its workers

@@ -377,6 +377,7 @@ def test_a_copy_is_never_on_the_other_side(tmp_path):
         split_by_group(both.head(2), "colour", share=0.1)
 
 
+@pytest.mark.slow
 def test_the_losses_leave_faiss_as_it_was_so_that_milvus_lite_still_works():
     """The package's accuracy calculator would exchange the method that Milvus Lite calls."""
     printed = run_python(

@@ -168,6 +168,7 @@ def test_who_searches_in_persian_is_told_what_reads_it(encoder):
         encoder.encode_text(["پیراهن قرمز"])
 
 
+@pytest.mark.slow
 def test_two_first_loadings_at_once_print_nothing_and_never_ask_the_network(simlib_home):
     """Two notebooks opened together in a fresh cache both work, show no more than they do the next
     time, and leave one good folder."""

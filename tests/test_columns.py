@@ -197,6 +197,7 @@ def test_too_large_a_matrix_is_refused_with_the_way_out():
         columns.new_matrix(10**9, 10**6)
 
 
+@pytest.mark.slow
 def test_slices_without_end_take_no_memory_without_end(matrix):
     import tracemalloc
 

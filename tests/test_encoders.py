@@ -110,6 +110,7 @@ def test_a_wrong_size_is_named(size):
         simlib.load_encoder("pixels", size=size)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, as Linux has it")
 def test_6000_pictures_as_pixels_take_less_than_a_laptops_memory(tmp_path):
     """The tutorial's computer crashed here: 6,000 × 150,528 numbers are 3.6 GB as float32."""
@@ -368,6 +369,7 @@ def hub(tmp_path, monkeypatch):
     towhee_cnn.load_network.cache_clear()
 
 
+@pytest.mark.slow
 def test_published_weights_are_a_resnet50_with_imagenets_preprocessing(hub, varied_paths):
     import timm
     import torch

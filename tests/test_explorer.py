@@ -577,6 +577,7 @@ def test_an_explorer_that_is_dropped_is_freed_with_all_its_widgets(catalogue):
     assert [reference() for reference in alive] == [None] * len(alive)
 
 
+@pytest.mark.slow
 def test_dropped_explorers_do_not_add_up():
     """Each brought 37 MB that never went: counted by what Python holds, not by the system."""
     printed = run_python(

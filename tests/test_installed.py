@@ -17,6 +17,7 @@ from packaging.utils import canonicalize_name
 
 from simlib.check import EXTRAS
 
+pytestmark = pytest.mark.slow  # for the wheel and the environments
 ROOT = Path(__file__).parents[1]
 QUOTE = '"' if os.name == "nt" else "'"
 SITE_PACKAGES = Path(pytest.__file__).parents[1]

@@ -337,6 +337,7 @@ def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(picture_pat
         run(tmp_path / "killed", temperature=0.7)
 
 
+@pytest.mark.slow
 def test_a_training_killed_without_warning_goes_on_with_the_same_result(picture_paths, tmp_path):
     """The same with a real SIGKILL: nothing gets a chance to tidy up."""
     settings = dict(epochs=3, every=1, **TINY)

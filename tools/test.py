@@ -2,6 +2,7 @@
 
 python tools/test.py                          # make test
 python tools/test.py --python 3.12            # make test PYTHON=3.12
+python tools/test.py --slow                   # make test ARGUMENTS=--slow: as CI does
 python tools/test.py tests/test_search.py     # make test ARGUMENTS=tests/test_search.py
 
 Whatever else is given goes to pytest.

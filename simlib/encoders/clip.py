@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import copy
 import os
+import threading
 import unicodedata
 import warnings
 from collections.abc import Callable, Iterable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from PIL import Image
 from simlib.downloads.hub import cached_folder, hub_folder
 from simlib.downloads.model_folder import require_safe_model
 from simlib.encoders.base import TextEncoder, WeightedEncoder
+from simlib.extras import needs_extra
 from simlib.images import with_shorter_side
 from simlib.networks import clip_compact, efficientnet_lite0
 from simlib.networks.clip_compact import RECIPE, compact_folder, quiet_transformers
@@ -103,32 +106,39 @@ class ClipEncoder(WeightedEncoder, TextEncoder):
         self._is_compact = weights in ("compact", "multilingual")
         self._reads_only_english = weights == "compact"
         if self._is_compact:
+            _require_installed("sentence_transformers", "timm")
             # Its folder before the pictures', since a package may be missing.
-            texts = multilingual_folder() if weights == "multilingual" else None
-            folder = compact_folder()
-            self.model_name_or_path = str(folder)
-            self.model = self._texts = _opened(folder, self._device)
-            if texts is not None:
-                self._texts = _opened(texts, self._device)
+            if weights == "multilingual":
+                multilingual_folder()
                 self.text_recipe, self.languages = TEXT_RECIPE, LANGUAGES
+            self.model_name_or_path = str(compact_folder())
+            self._of_pictures = self._of_texts = _OpenedOnce(compact_folder, self._device)
+            if weights == "multilingual":
+                self._of_texts = _OpenedOnce(multilingual_folder, self._device)
             self.recipe = RECIPE  # both embed pictures alike
         else:
             known = PUBLISHED if weights == "published" else os.fspath(weights)
             pictures = PICTURES_FOR.get(known.removeprefix("sentence-transformers/"), known)
             self.model_name_or_path = pictures
-            self.model = self._texts = open_model(pictures, self._device)
+            self._of_pictures = self._of_texts = _OpenedOnce.now(open_model(pictures, self._device))
             if pictures != known:
-                self._texts = open_model(known, self._device)
+                self._of_texts = _OpenedOnce.now(open_model(known, self._device))
                 self.text_recipe = f"sentence-transformers {known} {_state_of(self._texts)}"
             self.recipe = f"clip sentence-transformers {pictures} {_state_of(self.model)} float32"
-        _require_both(self.model, self._texts, os.fspath(weights))
-        if not self._is_compact and backend is None:
-            backend = "torch"  # not every model can be converted
-        with quiet_transformers():  # its text tower has notes of its own on being converted
+            _require_both(self.model, self._texts, os.fspath(weights))
+            if backend is None:
+                backend = "torch"  # not every model can be converted
+        with ExitStack() as until_converted:
+
+            def build():
+                # The network of transformers has notes of its own on being converted.
+                until_converted.enter_context(quiet_transformers())
+                return _picture_reader(self.model, precision, self._is_compact)
+
             self._pictures = load_network(
                 "clip",
                 f"{self.recipe} without zeros" if self._is_compact else self.recipe,
-                lambda: _picture_reader(self.model, precision, self._is_compact),
+                build,
                 self.prepare(Image.new("RGB", (8, 8))),
                 self._device,
                 precision,
@@ -137,6 +147,9 @@ class ClipEncoder(WeightedEncoder, TextEncoder):
         self.backend = self._pictures.backend
         if self._pictures.precision != "float32":
             self.recipe += f" {self._pictures.precision}"
+        if self._is_compact:
+            self.dim = clip_compact.DIM
+            return
         self.dim = int(self.encode([Image.new("RGB", (8, 8))]).shape[1])
         text_dim = self._embed(["a picture"]).shape[1]
         if text_dim != self.dim:
@@ -144,6 +157,19 @@ class ClipEncoder(WeightedEncoder, TextEncoder):
                 f"The model {os.fspath(weights)!r} gives {self.dim} values for a picture but "
                 f"{text_dim} for a text; words can't be compared with its pictures."
             )
+
+    @property
+    def model(self):
+        """The ``SentenceTransformer`` that reads pictures.
+
+        The compact one is opened when it is first needed, which takes seconds: for pictures its
+        converted network is enough.
+        """
+        return self._of_pictures()
+
+    @property
+    def _texts(self):
+        return self._of_texts()
 
     def resizes_to(self, size: tuple[int, int]) -> tuple[int, int] | None:
         if self._is_compact:
@@ -233,6 +259,35 @@ class ClipEncoder(WeightedEncoder, TextEncoder):
                 "finds the same pictures in many languages.",
                 stacklevel=3,
             )
+
+
+class _OpenedOnce:
+    """A model that is opened when it is first asked for, by one of the threads that may ask."""
+
+    def __init__(self, folder: Callable[[], Path], device: str) -> None:
+        self._folder, self._device = folder, device
+        self._lock = threading.Lock()
+        self._model: Any = None
+
+    @classmethod
+    def now(cls, model: Any) -> _OpenedOnce:
+        opened = cls(Path, "cpu")
+        opened._model = model
+        return opened
+
+    def __call__(self):
+        with self._lock:
+            if self._model is None:
+                with needs_extra("clip", "The encoder 'clip'"):
+                    # The folder is asked for anew, since that checks what is in it.
+                    self._model = _opened(self._folder(), self._device)
+            return self._model
+
+
+def _require_installed(*packages: str) -> None:
+    for package in packages:
+        if find_spec(package) is None:
+            raise ModuleNotFoundError(f"No module named {package!r}", name=package)
 
 
 def as_texts(texts: str | Iterable[str]) -> list[str]:

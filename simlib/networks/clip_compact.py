@@ -55,6 +55,7 @@ RECIPE = (
     f"clip compact {PROJECTIONS_SHA256} assembly {ASSEMBLY}, "
     f"lite0 {efficientnet_lite0.WEIGHTS_SHA256}, whole on a white square of 288 bicubic float32"
 )
+DIM = 384  # MiniLM's
 NAMES_TEMPERATURE = 3.0  # softens the classifier's probabilities
 INPUT_SIDE, PATCH_SIDE = 288, 24
 TOKEN_DIM = 12

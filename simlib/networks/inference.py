@@ -248,10 +248,17 @@ def network_threads() -> int:
     >>> network_threads() >= 1
     True
     """
-    import torch
     from joblib import cpu_count
 
-    return min(torch.get_num_threads(), cpu_count())
+    if (torch := sys.modules.get("torch")) is not None:
+        return min(torch.get_num_threads(), cpu_count())
+    # Not imported for this alone; from this variable it has its number, too.
+    asked_for = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    return (
+        min(int(asked_for), cpu_count())
+        if asked_for.isdecimal() and int(asked_for)
+        else cpu_count()
+    )
 
 
 def has_openvino() -> bool:

@@ -110,12 +110,12 @@ def own_network(path: Path, last_stage: bool = False):
             f"The SimCLR weights {path} are damaged or were changed: their SHA-256 is {sha256}, "
             f"expected {COMPACT_SHA256}. {restore_hint()}"
         )
-    parts, settings = read_parts(path)
-    arch = settings["arch"]
+    arch = read_settings(path)["arch"]
 
     def build_network():
         import torch
 
+        parts, _ = read_parts(path)
         network = build(arch)
         load_all(network, parts["encoder"], path)
         if last_stage:
@@ -145,23 +145,30 @@ def cells_of(network) -> int:
     return 4 * network.layer4[0].conv1.in_channels
 
 
-def read_parts(path: Path) -> tuple[dict[str, dict], dict]:
-    """Return the tensors of a file by ``train``, float32, by their part; and the run's settings."""
+def read_settings(path: Path) -> dict:
+    """Return the settings of the run of ``train`` that wrote a file."""
     from safetensors import SafetensorError, safe_open
 
-    parts: dict[str, dict] = {"encoder": {}, "whitening": {}}
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(path, framework="np") as file:
             settings = json.loads((file.metadata() or {}).get("simclr", "null"))
-            for full_name in file.keys():  # noqa: SIM118 (it is no dict)
-                part, _, name = full_name.partition(".")
-                tensor = file.get_tensor(full_name)
-                is_float = tensor.is_floating_point()
-                parts.setdefault(part, {})[name] = tensor.float() if is_float else tensor
+            parts = {name.partition(".")[0] for name in file.keys()}  # noqa: SIM118 (it is no dict)
     except (SafetensorError, json.JSONDecodeError) as error:
         raise ValueError(f"The file {path} holds no safetensors weights ({error}).") from None
-    if settings is None or len(parts) > 2:
+    if settings is None or not parts <= {"encoder", "whitening"}:
         raise ValueError(f"The file {path} was not made by simlib's train().")
+    return settings
+
+
+def read_parts(path: Path) -> tuple[dict[str, dict], dict]:
+    """Return the tensors of a file by ``train``, float32, by their part; and the run's settings."""
+    from safetensors.torch import load_file
+
+    settings = read_settings(path)
+    parts: dict[str, dict] = {"encoder": {}, "whitening": {}}
+    for full_name, tensor in load_file(path).items():
+        part, _, name = full_name.partition(".")
+        parts[part][name] = tensor.float() if tensor.is_floating_point() else tensor
     return parts, settings
 
 
