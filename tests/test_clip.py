@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from average_colours import start_python
+from average_colours import run_python, start_python
 from loopback import loopback
 from PIL import Image
 from quiet_machine import assert_quick
@@ -20,6 +20,7 @@ from tiny_clip import save_tiny_clip
 from simlib.downloads import http
 from simlib.encoders.clip import ClipEncoder
 from simlib.networks import clip_compact
+from simlib.networks.inference import has_openvino
 from simlib.storage.hashing import sha256_of
 from simlib.storage.locks import exclusive
 
@@ -105,13 +106,30 @@ def test_the_folder_opens_with_plain_sentence_transformers_and_agrees(encoder, h
 
 
 def test_pictures_are_not_multiplied_by_the_zeros_that_the_folder_needs(encoder):
-    reader = clip_compact.without_zeros(encoder.model)
+    reader = clip_compact.picture_reader()
     layers = (reader.hidden, reader.scores, reader.names, reader.image)
     assert all((layer.weight != 0).float().mean() > 0.9 for layer in layers)
     filled_up = sum(
         dense.linear.weight.numel() for dense in encoder.model[0].sub_modules["image"][-3:]
     )
     assert sum(layer.weight.numel() for layer in layers) < filled_up / 1.5
+
+
+@pytest.mark.skipif(not has_openvino(), reason="torch reads the pictures")
+def test_pictures_alone_need_no_model_of_texts(home):
+    """Loading takes a second in place of ten, wherever pictures were read before."""
+    script = """
+import sys
+from PIL import Image
+import simlib
+
+encoder = simlib.load_encoder("clip", device="cpu")
+assert encoder.encode([Image.new("RGB", (9, 9))]).shape == (1, 384)
+print(sorted({"sentence_transformers", "transformers", "torch"} & set(sys.modules)))
+"""
+    run_python(script, SIMLIB_HOME=str(home))  # converts, if it is the first
+    again = run_python(script, SIMLIB_HOME=str(home))
+    assert again.strip() == "[]"
 
 
 def test_what_looks_like_a_file_or_an_address_is_searched_for_as_text(

@@ -21,7 +21,7 @@ from simlib.downloads import http
 from simlib.downloads import hub as hub_module
 from simlib.downloads.hub import hub_file
 from simlib.encoders import towhee_cnn
-from simlib.networks import efficientnet_lite0
+from simlib.networks import device, efficientnet_lite0
 from simlib.networks.inference import has_openvino
 
 
@@ -68,6 +68,28 @@ def test_a_path_is_not_a_picture(towhee_encoder):
     with pytest.raises(TypeError, match="str; open paths with simlib.load_image"):
         towhee_encoder.encode(["shoe.jpg"])
     assert towhee_encoder.encode([]).shape == (0, 1280)
+
+
+@pytest.mark.parametrize("driver", ["none", "NVIDIA's", "AMD's"])
+def test_torch_is_asked_for_a_gpu_only_where_there_is_a_driver_of_one(driver, monkeypatch):
+    def open_library(name):
+        if driver != "NVIDIA's":
+            raise OSError(f"{name}: cannot open shared object file")
+
+    monkeypatch.setattr(device.sys, "platform", "linux")
+    monkeypatch.setattr(device.ctypes, "CDLL", open_library)
+    monkeypatch.setattr(device.Path, "exists", lambda path: driver == "AMD's")
+    with monkeypatch.context() as patch:
+        patch.delitem(sys.modules, "torch", raising=False)
+        if driver == "none":
+            assert device.choose_device() == "cpu" and "torch" not in sys.modules
+        else:
+            patch.setitem(
+                sys.modules, "torch", SimpleNamespace(cuda=SimpleNamespace(is_available=lambda: 1))
+            )
+            assert device.choose_device() == "cuda"
+            del sys.modules["torch"]
+            assert device._may_have_gpu()
 
 
 # Pixels

@@ -26,7 +26,7 @@ from simlib.downloads.model_folder import require_safe_model
 from simlib.encoders.base import TextEncoder, WeightedEncoder
 from simlib.extras import needs_extra
 from simlib.images import with_shorter_side
-from simlib.networks import clip_compact, efficientnet_lite0
+from simlib.networks import clip_compact
 from simlib.networks.clip_compact import RECIPE, compact_folder, quiet_transformers
 from simlib.networks.clip_multilingual import (
     LANGUAGES,
@@ -131,13 +131,15 @@ class ClipEncoder(WeightedEncoder, TextEncoder):
         with ExitStack() as until_converted:
 
             def build():
-                # The network of transformers has notes of its own on being converted.
+                if self._is_compact:
+                    return clip_compact.picture_reader()
+                # The networks of transformers have notes of their own on being converted.
                 until_converted.enter_context(quiet_transformers())
-                return _picture_reader(self.model, precision, self._is_compact)
+                return _picture_reader(self.model, precision)
 
             self._pictures = load_network(
                 "clip",
-                f"{self.recipe} without zeros" if self._is_compact else self.recipe,
+                f"{self.recipe} by itself" if self._is_compact else self.recipe,
                 build,
                 self.prepare(Image.new("RGB", (8, 8))),
                 self._device,
@@ -160,10 +162,9 @@ class ClipEncoder(WeightedEncoder, TextEncoder):
 
     @property
     def model(self):
-        """The ``SentenceTransformer`` that reads pictures.
+        """The ``SentenceTransformer``; the compact one is opened when first asked for.
 
-        The compact one is opened when it is first needed, which takes seconds: for pictures its
-        converted network is enough.
+        That takes seconds, and only texts need it.
         """
         return self._of_pictures()
 
@@ -450,7 +451,7 @@ def _resized_by(model, size: tuple[int, int]) -> tuple[int, int] | None:
     return None
 
 
-def _picture_reader(model, precision: str, is_compact: bool):
+def _picture_reader(model, precision: str):
     """Return the part of a model that reads pictures: a module from prepared ones to embeddings."""
     import torch
 
@@ -458,14 +459,10 @@ def _picture_reader(model, precision: str, is_compact: bool):
         def __init__(self) -> None:
             super().__init__()
             # In another precision it is a model of its own: the texts need this one as it is.
-            own = model if precision == "float32" else copy.deepcopy(model)
-            self.model = clip_compact.without_zeros(own) if is_compact else own
+            self.model = model if precision == "float32" else copy.deepcopy(model)
 
         def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-            pixels = efficientnet_lite0.normalised(pictures) if is_compact else pictures
-            pixels = pixels.to(next(self.model.parameters()).dtype)  # (n, 3, height, width)
-            if is_compact:
-                return self.model(pixels)  # (n, dim)
+            pixels = pictures.to(next(self.model.parameters()).dtype)  # (n, 3, height, width)
             return self.model({"pixel_values": pixels, "modality": "image"})["sentence_embedding"]
 
     return PictureReader()

@@ -23,7 +23,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -46,6 +46,9 @@ from simlib.networks.assembled import (
     write_settings,
 )
 from simlib.networks.weights import packaged_folder
+
+if TYPE_CHECKING:
+    import torch
 
 PROJECTIONS = data_folder() / "models" / "clip.safetensors"
 PROJECTIONS_SHA256 = "c5eb6543f3562f625685a6eeec1e0da792bc083f9866a976e4d250772d95b893"
@@ -245,19 +248,20 @@ def minilm_path() -> Path:
     return folder
 
 
+def _projections() -> dict[str, np.ndarray]:
+    """Return what ``data/make/train_clip.py`` saved, float32."""
+    from safetensors.numpy import load_file
+
+    require_hash(PROJECTIONS, PROJECTIONS_SHA256, restore_hint())
+    return {name: values.astype(np.float32) for name, values in load_file(PROJECTIONS).items()}
+
+
 def _assemble(folder: Path) -> None:
     """Write the model: its settings from this file, its weights from the towers and projections."""
     from safetensors.numpy import load_file
 
-    require_hash(
-        PROJECTIONS,
-        PROJECTIONS_SHA256,
-        restore_hint(),
-    )
-    minilm = minilm_path()
-    parts = _image_parts(
-        {name: values.astype(np.float32) for name, values in load_file(PROJECTIONS).items()}
-    )
+    projections, minilm = _projections(), minilm_path()
+    parts = _image_parts(projections)
     parts["text_0_Transformer"] = load_file(minilm / "model.safetensors")
     del parts["text_0_Transformer"]["embeddings.position_ids"]  # 0, 1, 2, …, which nothing reads
     write_settings(folder, SETTINGS)
@@ -344,54 +348,66 @@ def _image_parts(projections: dict[str, np.ndarray]) -> dict[str, dict[str, np.n
     }
 
 
-def without_zeros(model):
-    """Return the part of the opened model that reads pictures, a ``torch.nn.Module``.
+def picture_reader() -> torch.nn.Module:
+    """Return the part of the model that reads pictures, made from its weights alone.
 
-    It reads pixels as the folder's does, float32 ``(n, 3, 288, 288)``, and gives the same
-    embeddings but for rounding, ``(n, 384)`` of length 1. Only stock modules can stand in the
-    folder, whose matrices :func:`_image_parts` fills up with zeros; here they are cut out again,
-    which leaves a quarter of them to be multiplied.
+    It reads what :func:`lay_on_square` returns, uint8 ``(n, 288, 288, 3)``, and gives the same
+    embeddings as the folder but for rounding, ``(n, 384)`` of length 1. Only stock modules can
+    stand in the folder, whose matrices :func:`_image_parts` fills up with zeros; those would take
+    three quarters of the multiplications, and sentence-transformers takes seconds to import.
+
+    Raises
+    ------
+    FileNotFoundError, ImportError, ValueError
+        As :func:`compact_folder`.
     """
     import torch
     from torch.nn import functional
 
-    *features, widen, choose, join = model[0].sub_modules["image"]
-    dim = join.linear.out_features
-    classes = join.linear.in_features - dim
-    units = widen.linear.in_features - efficientnet_lite0.DIM
-    hidden = widen.linear.out_features - classes - units
+    learned = {name: torch.from_numpy(values) for name, values in _projections().items()}
+    network = efficientnet_lite0.build()
+    scores = network.classifier
+    learned["scores.weight"] = scores.weight / NAMES_TEMPERATURE
+    learned["scores.bias"] = scores.bias / NAMES_TEMPERATURE + learned["names.prior"]
+    learned["names.bias"] = torch.zeros(DIM)
+    network.reset_classifier(0)  # from now on it ends with the pooled features
+    values, scale = patch_values(INPUT_SIDE // PATCH_SIDE)
 
-    def linear(weight: torch.Tensor, bias: torch.Tensor) -> torch.nn.Linear:
-        layer = torch.nn.Linear(weight.shape[1], weight.shape[0], dtype=weight.dtype)
-        layer.load_state_dict({"weight": weight, "bias": bias})
-        return layer.requires_grad_(False)
+    def linear(name: str) -> torch.nn.Linear:
+        weight = learned[f"{name}.weight"]
+        layer = torch.nn.Linear(weight.shape[1], weight.shape[0])
+        layer.load_state_dict({"weight": weight, "bias": learned[f"{name}.bias"]})
+        return layer
 
-    class WithoutZeros(torch.nn.Module):
+    class PictureReader(torch.nn.Module):
+        places: torch.Tensor
+
         def __init__(self) -> None:
             super().__init__()
-            self.features = torch.nn.ModuleList(features)
-            read, projected = efficientnet_lite0.DIM, choose.residual.weight[classes:]
-            self.hidden = linear(widen.linear.weight[:hidden, :read], widen.linear.bias[:hidden])
-            self.scores = linear(
-                widen.residual.weight[hidden:-units, :read], choose.linear.bias[:classes]
-            )
-            self.names = linear(join.linear.weight[:, :classes], join.linear.bias)
-            self.image = linear(
-                torch.hstack([projected[:, :hidden], projected[:, -units:]]),
-                torch.zeros(dim, dtype=projected.dtype),
-            )
+            self.network = network
+            self.hidden, self.image = linear("hidden"), linear("image")
+            self.scores, self.names = linear("scores"), linear("names")
+            self.colour = linear("colour")
+            self.register_buffer("places", torch.from_numpy(values), persistent=False)
 
-        def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-            values: dict[str, Any] = {"pixel_values": pixels, "modality": "image"}
-            for module in self.features:
-                values = module(values)
-            both = values["sentence_embedding"]  # (n, 1376): features, colours
-            read, colours = both[:, : efficientnet_lite0.DIM], both[:, efficientnet_lite0.DIM :]
-            names = self.names(self.scores(read).softmax(-1))
-            hidden = self.hidden(read).relu()
-            return functional.normalize(names + self.image(torch.hstack([hidden, colours])), dim=-1)
+        def forward(self, squares: torch.Tensor) -> torch.Tensor:
+            pixels = efficientnet_lite0.normalised(squares).to(self.places.dtype)
+            features = self.network(pixels)  # (n, 1280)
+            colours = self._colours(functional.avg_pool2d(pixels, PATCH_SIDE))  # (n, c)
+            names = self.names(self.scores(features).softmax(-1))  # (n, 384)
+            both = torch.hstack([self.hidden(features).relu(), colours])  # (n, h + c)
+            return functional.normalize(names + self.image(both), dim=-1)
 
-    return WithoutZeros().eval()
+        def _colours(self, patches: torch.Tensor) -> torch.Tensor:
+            means = patches.flatten(2).transpose(1, 2)  # (n, 144, 3)
+            apart = torch.zeros_like(means)[..., :2]
+            tokens = torch.cat([means, apart, -means, apart, apart], dim=-1) + self.places
+            tokens = functional.layer_norm(tokens, (TOKEN_DIM,), eps=1e-6) * scale
+            units = self.colour(tokens).relu().sum(1)  # (n, c)
+            # The mean of the folder's transformer counts its class token, too, which is 0.
+            return (units + self.colour.bias.relu()) / (len(self.places) + 1)
+
+    return PictureReader().eval().requires_grad_(False)
 
 
 def _patch_reader() -> dict[str, np.ndarray]:
