@@ -13,6 +13,7 @@ PROJECT = tomllib.loads((BOOK.parent / "pyproject.toml").read_text(encoding="utf
 SITE = os.environ.get("SIMLIB_BOOK_URL") or "https://simlib.github.io/simlib/"
 REPOSITORY = PROJECT["urls"]["Repository"]
 EDITION = os.environ.get("SIMLIB_BOOK_LANGUAGE", "en")
+PRINTED = bool(os.environ.get("SIMLIB_BOOK_PRINTED"))  # one page, for a PDF
 
 project = "simlib"
 author = PROJECT["authors"][0]["name"]
@@ -31,8 +32,8 @@ extensions = [
     "alt_texts",
     "api_links",
     "citation",
+    "folded_solutions",
     "formulas",
-    "mermaid",
     "repository_links",
 ]
 if EDITION == "zh":
@@ -62,6 +63,7 @@ python_use_unqualified_type_names = True
 html_theme = "sphinx_book_theme"
 html_title = "simlib"
 html_static_path = ["static"]
+html_permalinks = not PRINTED
 html_css_files = ["book.css"]
 html_js_files = [("book.js", {"defer": "defer"})]
 html_last_updated_fmt = None
@@ -88,3 +90,12 @@ html_context = {
 }
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
+
+if PRINTED:  # without what a sheet of paper can't do
+    html_theme, html_theme_options = "basic", {"nosidebar": True}
+    html_css_files, html_js_files = ["print.css"], []
+    html_context["site"] = html_baseurl
+    templates_path.insert(0, str(BOOK / "templates" / "print"))
+    extensions = [name for name in extensions if name not in ("sphinx_copybutton", "sphinx.ext.viewcode")]
+    exclude_patterns = ["notebooks/exercises/*"]  # the solutions have them all
+    pygments_style = "a11y-high-contrast-light"
