@@ -34,6 +34,7 @@ extensions = [
     "citation",
     "folded_solutions",
     "formulas",
+    "printed",
     "repository_links",
 ]
 if EDITION == "zh":
@@ -86,6 +87,7 @@ html_theme_options = {
 html_context = {
     "edition": EDITION,
     "other_edition": " " in os.environ.get("SIMLIB_BOOK_EDITIONS", ""),
+    "pdf": os.environ.get("SIMLIB_BOOK_PDF"),  # its name, where there is one
     "default_mode": "auto",
 }
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
@@ -94,8 +96,12 @@ copybutton_prompt_is_regexp = True
 if PRINTED:  # without what a sheet of paper can't do
     html_theme, html_theme_options = "basic", {"nosidebar": True}
     html_css_files, html_js_files = ["print.css"], []
-    html_context["site"] = html_baseurl
+    html_context |= {"site": html_baseurl, "book_title": html_title}
     templates_path.insert(0, str(BOOK / "templates" / "print"))
-    extensions = [name for name in extensions if name not in ("sphinx_copybutton", "sphinx.ext.viewcode")]
-    exclude_patterns = ["notebooks/exercises/*"]  # the solutions have them all
+    extensions = [
+        name for name in extensions if name not in ("sphinx_copybutton", "sphinx.ext.viewcode")
+    ]
     pygments_style = "a11y-high-contrast-light"
+    # The solutions have all exercises; links to their pages are plain words.
+    exclude_patterns = ["notebooks/exercises/*"]
+    suppress_warnings = ["myst.xref_missing"]

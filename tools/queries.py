@@ -36,7 +36,7 @@ def read(path: Path) -> Overlay:
     kept = path.with_suffix(".json")
     ran = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else {}
     pairs = [(pair["en"], pair["said"]) for pair in declared["pair"]]
-    return Overlay(pairs, declared["added"], ran.get("outputs", {}), ran.get("digest", ""))
+    return Overlay(pairs, declared.get("added", []), ran.get("outputs", {}), ran.get("digest", ""))
 
 
 def said(text: str, pairs: list[tuple[str, str]]) -> str:
@@ -62,6 +62,21 @@ def digest(notebook: Cell) -> str:
     return hashlib.sha256(json.dumps(code).encode()).hexdigest()[:16]
 
 
+def place_of(notebook: Cell, part: str) -> int:
+    """Return where the one code cell is that has a part of code."""
+    places = [
+        place
+        for place, cell in enumerate(notebook["cells"])
+        if cell["cell_type"] == "code" and part in "".join(cell["source"])
+    ]
+    if len(places) != 1:
+        raise ValueError(
+            f"{len(places)} code cells of the notebook have {part!r}, before which a cell is to be "
+            "added. Name a part of the code that is in one cell only."
+        )
+    return places[0]
+
+
 def apply(notebook: Cell, overlay: Overlay) -> None:
     """Make a notebook ask in the other language, with the outputs that this gives.
 
@@ -79,8 +94,7 @@ def apply(notebook: Cell, overlay: Overlay) -> None:
         code: Cell = {"cell_type": "code", "id": f"added-{number}-code", "metadata": {}}
         code |= {"execution_count": None, "outputs": []}
         code["source"] = added["code"].strip().splitlines(keepends=True)
-        cells = notebook["cells"]
-        (place,) = [i for i, cell in enumerate(cells) if added["before"] in "".join(cell["source"])]
+        cells, place = notebook["cells"], place_of(notebook, added["before"])
         cells[place:place] = [prose, code]
         changed.append(code)
     cells = code_cells(notebook)

@@ -276,18 +276,23 @@ def lay(language: str, folder: Path) -> list[str]:
     """
     stamps = folder / ".laid.json"
     before = json.loads(stamps.read_text(encoding="utf-8")) if stamps.is_file() else {}
-    now, kept = {}, []
+    now: dict[str, str] = {}
+    kept = []
     for source in sources():
         name = source.relative_to(ROOT).as_posix()
         if not name.startswith("notebooks/"):
             continue
         laid = folder / name
         content = with_links_back(translated(source, language), source, laid).encode()
-        now[name] = hashlib.sha256(content).hexdigest()
-        if laid.is_file() and hashlib.sha256(laid.read_bytes()).hexdigest() != before.get(name):
-            if before.get(name) != now[name]:
+        new, last = hashlib.sha256(content).hexdigest(), before.get(name)
+        there = hashlib.sha256(laid.read_bytes()).hexdigest() if laid.is_file() else None
+        if there not in (None, last, new):
+            if last is not None:
+                now[name] = last
+            if last != new:
                 kept.append(name)
             continue
+        now[name] = new
         laid.parent.mkdir(parents=True, exist_ok=True)
         laid.write_bytes(content)
         copy_what_is_read(source, laid)
@@ -412,6 +417,12 @@ def stale_queries(source: Path, language: str) -> Iterator[str]:
     for english, _ in overlay.pairs:
         if english not in whole:
             yield f"{path.name}: no longer in the source: {english!r}"
+    try:
+        for added in overlay.added:
+            queries.place_of(content, added["before"])
+    except ValueError as error:
+        yield f"{path.name}: {error}"
+        return
     if overlay.digest != queries.digest(json.loads(translated(source, language))):
         yield f"the code has changed: run `python tools/translate.py run {language}`"
 
@@ -430,6 +441,7 @@ def main() -> None:
         action="store_true",
         help="check: what has no translation is a fault, too; only faults are printed",
     )
+    parser.add_argument("--into", type=Path, help="lay: a folder; by default build/LANGUAGE")
     arguments = parser.parse_intermixed_args()
     language = arguments.language
     chosen = arguments.sources or sources()
@@ -437,12 +449,13 @@ def main() -> None:
         for source in chosen:
             update(source, language)
     elif arguments.command == "lay":
-        for name in lay(language, ROOT / "build" / language):
+        folder = arguments.into or ROOT / "build" / language
+        for name in lay(language, folder):
             print(
-                f"build/{language}/{name} is yours, and stays; there is a new version. To get it, "
-                "rename yours."
+                f"{folder / name} is yours, and stays; there is a new version. To get it, rename "
+                "yours."
             )
-        print(ROOT / "build" / language / "notebooks")
+        print(folder / "notebooks")
     elif arguments.command == "run":
         run_queries(language)
     elif arguments.command == "readme":
