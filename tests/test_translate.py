@@ -8,6 +8,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from test_nbval import verify
 
 ROOT = Path(__file__).parents[1]
 SPEC = importlib.util.spec_from_file_location("translate", ROOT / "tools" / "translate.py")
@@ -246,6 +247,18 @@ def test_a_folder_that_was_laid_before_there_were_notes_is_kept(project, tmp_pat
     laid.write_text("mine")
     assert translate.lay("zh", tmp_path / "build" / "zh") == ["notebooks/00_search.ipynb"]
     assert laid.read_text() == "mine"
+
+
+def test_a_chinese_notebook_runs_and_shows_what_is_stored(tmp_path):
+    """One stands for all, which `make test LANGUAGE=zh` verifies: the code is the same."""
+    laid = tmp_path / "one" / "00_setup_and_data.ipynb"
+    laid.parent.mkdir()
+    source = ROOT / "notebooks" / laid.name
+    laid.write_text(translate.translated(source, "zh"), encoding="utf-8")
+    finished = verify(laid.parent)
+    assert finished.returncode == 0, finished.stdout
+    cells = nbformat.read(laid, as_version=4).cells
+    assert f"{sum(cell.cell_type == 'code' for cell in cells)} passed" in finished.stdout
 
 
 def code_blocks(markdown):
