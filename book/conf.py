@@ -38,7 +38,7 @@ extensions = [
     "repository_links",
 ]
 if EDITION == "zh":
-    extensions.append("chinese_search")
+    extensions += ["chinese_emphasis", "chinese_search"]
 repository_url = REPOSITORY  # for repository_links
 templates_path = [str(BOOK / "templates")]  # autosummary would look beside the pages
 
@@ -80,6 +80,7 @@ html_theme_options = {
     "navbar_persistent": [],  # its search would be a second one
     "show_navbar_depth": 1,
     "show_toc_level": 2,
+    "search_bar_text": {"en": "Search…", "zh": "搜索…"}[EDITION],
     "article_header_end": ["language-switch.html", "article-header-buttons.html"],
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
