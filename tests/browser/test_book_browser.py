@@ -7,6 +7,7 @@ folder, pictures of some pages are left there.
 
 import functools
 import http.server
+import re
 import subprocess
 import sys
 import threading
@@ -224,6 +225,19 @@ def test_what_is_folded_is_unfolded_on_paper(opened):
     page = opened("notebooks/solutions/03_solutions.html")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert page.locator("article details:not([open])").count() == 0
+
+
+@pytest.mark.parametrize("edition", ["en", "zh"])
+def test_on_paper_every_link_leads_to_one_place_and_nothing_is_folded(pages, edition):
+    path = ROOT / "book" / "build" / "printed" / edition / "index.html"
+    text, page = path.read_text(encoding="utf-8"), Page(path)
+    anchors = re.findall(r'<[^>]*\bid="([^"]+)"', text)
+    assert len(anchors) == len(set(anchors))
+    within = [link.removeprefix("#") for link in page.links if link.startswith("#")]
+    assert len(within) > 100 and set(within) <= page.anchors
+    elsewhere = [link for link in page.links if not link.startswith("#")]
+    assert all(urlsplit(link).scheme in ("https", "mailto") for link in elsewhere)
+    assert "<details>" not in text and text.count("<details open") > 40
 
 
 @pytest.mark.parametrize("edition", ["", "zh/"])
