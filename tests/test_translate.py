@@ -236,6 +236,9 @@ def test_what_the_reader_has_written_is_never_laid_over(project, tmp_path):
     for _ in range(2):
         assert translate.lay("zh", folder) == ["notebooks/00_search.ipynb"]
         assert laid.read_text(encoding="utf-8") == mine
+    (folder / ".laid.json").write_text('{"notebooks/00', encoding="utf-8")  # killed while writing
+    assert translate.lay("zh", folder) == ["notebooks/00_search.ipynb"]
+    assert laid.read_text(encoding="utf-8") == mine
     laid.unlink()
     assert translate.lay("zh", folder) == []
     assert "found = 3" in laid.read_text(encoding="utf-8")

@@ -275,7 +275,10 @@ def lay(language: str, folder: Path) -> list[str]:
         The names of those that are left alone although there is a new version.
     """
     stamps = folder / ".laid.json"
-    before = json.loads(stamps.read_text(encoding="utf-8")) if stamps.is_file() else {}
+    try:
+        before = json.loads(stamps.read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # the first time, or it was cut short
+        before = {}
     now: dict[str, str] = {}
     kept = []
     for source in sources():
@@ -336,7 +339,9 @@ def run_queries(language: str) -> None:
     import run_notebooks
 
     os.environ["TQDM_DISABLE"] = "1"
-    with tempfile.TemporaryDirectory() as folder:
+    build = ROOT / "build"  # on the same drive, so that there are relative links
+    build.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=build) as folder:
         lay(language, Path(folder))
         for source in sources():
             path = queries_path(source, language)
