@@ -1,7 +1,9 @@
 # make lab    opens JupyterLab on the notebooks      (PORT=8899 chooses the port)
-# make test   runs unit tests, docstring examples and every notebook   (ARGUMENTS=--slow: as CI does)
+# make test   runs unit tests, docstring examples and every notebook   (LANGUAGE=zh: the Chinese ones;
+#             ARGUMENTS=--slow: the tests that take longest, too, as CI does)
 # make lint   checks style, formatting, types and translations
-# make book   builds the book, a site, into book/build/site   (LANGUAGE=zh: the Chinese edition)
+# make book   builds the book, a site, into book/build/site   (LANGUAGE=zh: the Chinese edition;
+#             LANGUAGE="en zh": both); make pdf prints it as well
 # Each sets the environment up first; that is quick when nothing has changed. PYTHON=3.12, python3.12
 # or a path chooses its Python. Without make, on Windows too: python tools/lab.py and tools/test.py.
 
@@ -25,7 +27,7 @@ lab:
 	$(call TOOL,lab.py) --port $(PORT) $(IN_LANGUAGE) $(ARGUMENTS)
 
 test:
-	$(call TOOL,test.py) $(ARGUMENTS)
+	$(call TOOL,test.py) $(IN_LANGUAGE) $(ARGUMENTS)
 
 # All three run, so that one report names everything; ruff can fix most of what it finds
 # (ruff check --fix, ruff format).
@@ -40,6 +42,11 @@ lint: set-up
 .PHONY: book
 book: set-up
 	@$(VENV)/python tools/book.py $(IN_LANGUAGE)
+
+# The same, and the whole book as a PDF in it; Chromium prints it.
+.PHONY: pdf
+pdf: set-up
+	@$(VENV)/python tools/book.py --pdf $(IN_LANGUAGE)
 
 # Resolves the exact versions again, with hashes and no host, for all platforms; run it after a
 # change of pyproject.toml.

@@ -13,6 +13,7 @@ PROJECT = tomllib.loads((BOOK.parent / "pyproject.toml").read_text(encoding="utf
 SITE = os.environ.get("SIMLIB_BOOK_URL") or "https://simlib.github.io/simlib/"
 REPOSITORY = PROJECT["urls"]["Repository"]
 EDITION = os.environ.get("SIMLIB_BOOK_LANGUAGE", "en")
+PRINTED = bool(os.environ.get("SIMLIB_BOOK_PRINTED"))  # one page, for a PDF
 
 project = "simlib"
 author = PROJECT["authors"][0]["name"]
@@ -31,12 +32,13 @@ extensions = [
     "alt_texts",
     "api_links",
     "citation",
+    "folded_solutions",
     "formulas",
-    "mermaid",
+    "printed",
     "repository_links",
 ]
 if EDITION == "zh":
-    extensions.append("chinese_search")
+    extensions += ["chinese_emphasis", "chinese_search"]
 repository_url = REPOSITORY  # for repository_links
 templates_path = [str(BOOK / "templates")]  # autosummary would look beside the pages
 
@@ -62,6 +64,7 @@ python_use_unqualified_type_names = True
 html_theme = "sphinx_book_theme"
 html_title = "simlib"
 html_static_path = ["static"]
+html_permalinks = not PRINTED
 html_css_files = ["book.css"]
 html_js_files = [("book.js", {"defer": "defer"})]
 html_last_updated_fmt = None
@@ -77,6 +80,7 @@ html_theme_options = {
     "navbar_persistent": [],  # its search would be a second one
     "show_navbar_depth": 1,
     "show_toc_level": 2,
+    "search_bar_text": {"en": "Search…", "zh": "搜索…"}[EDITION],
     "article_header_end": ["language-switch.html", "article-header-buttons.html"],
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
@@ -84,7 +88,21 @@ html_theme_options = {
 html_context = {
     "edition": EDITION,
     "other_edition": " " in os.environ.get("SIMLIB_BOOK_EDITIONS", ""),
+    "pdf": os.environ.get("SIMLIB_BOOK_PDF"),  # its name, where there is one
     "default_mode": "auto",
 }
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
+
+if PRINTED:  # without what a sheet of paper can't do
+    html_theme, html_theme_options = "basic", {"nosidebar": True}
+    html_css_files, html_js_files = ["print.css"], []
+    html_context |= {"site": html_baseurl, "book_title": html_title}
+    templates_path.insert(0, str(BOOK / "templates" / "print"))
+    extensions = [
+        name for name in extensions if name not in ("sphinx_copybutton", "sphinx.ext.viewcode")
+    ]
+    pygments_style = "a11y-high-contrast-light"
+    # The solutions have all exercises; links to their pages are plain words.
+    exclude_patterns = ["notebooks/exercises/*"]
+    suppress_warnings = ["myst.xref_missing"]

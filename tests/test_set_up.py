@@ -195,6 +195,22 @@ def test_the_tools_set_up_first_and_pass_arguments_on(
     assert command[:2] == ["-m", module] and set(passed_on) <= set(command)
 
 
+def test_the_notebooks_in_another_language_are_laid_and_verified(
+    copy_of_project, set_up, monkeypatch
+):
+    calls = []
+    monkeypatch.setattr(set_up, "set_up", lambda asked: None)
+    monkeypatch.setattr(set_up, "become", lambda *command: calls.append(list(command)))
+    monkeypatch.setattr(subprocess, "check_call", lambda command: calls.append(command))
+    monkeypatch.setattr(sys, "argv", ["test", "--language", "zh"])
+    runpy.run_path(str(copy_of_project / "tools" / "test.py"), run_name="__main__")
+    laying, verifying = calls
+    folder = Path(set_up.ROOT, "build", "test-zh")  # not where a reader works
+    assert Path(laying[1]).name == "translate.py"
+    assert laying[2:] == ["lay", "zh", "--into", str(folder)]
+    assert "--nbval" in verifying and verifying[-1] == str(folder / "notebooks")
+
+
 def test_links_out_of_the_notebooks_open_in_lab(copy_of_project, set_up, monkeypatch):
     """The root is the repository, or README.md and data/ are out of reach; Markdown is rendered."""
     calls = []
@@ -217,6 +233,8 @@ def test_make_only_calls_the_tools(copy_of_project):
     for call, expected in (
         (["lab", "PORT=8899", "PYTHON=3.12"], '/lab.py --python "3.12" --port 8899'),
         (["test", "ARGUMENTS=-k ties"], "/test.py -k ties"),
+        (["test", "LANGUAGE=zh"], "/test.py --language zh"),
+        (["lab", "LANGUAGE=zh"], "/lab.py --port 8888 --language zh"),
         (["set-up"], "/set_up.py"),
     ):
         printed = " ".join(make(copy_of_project, "-n", *call).stdout.split())

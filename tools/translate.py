@@ -3,21 +3,26 @@
 python tools/translate.py update zh     # bring the catalogues up to date with their sources
 python tools/translate.py check zh      # what is missing, stale or has other numbers
 python tools/translate.py lay zh        # write the translated notebooks into build/zh/notebooks
+python tools/translate.py run zh        # run those that ask in Chinese, and keep their outputs
 python tools/translate.py readme zh     # update README.po and write README.zh.md
 
 A unit of translation is a paragraph, a heading, a cell of a table, a block of HTML or a caption, as
-Markdown; code, outputs and formulas are none, so that they stay as they are. Where a unit has no
-translation, or a fuzzy one, the source is shown. Catalogues lie in book/locale, one for each page;
+Markdown; code, outputs and formulas are none, so that they stay as they are (queries.py has the one
+exception: what is asked of the network in words). Where a unit has no translation, or a fuzzy one,
+the source is shown. Catalogues lie in book/locale, one for each page;
 Poedit, Weblate and any other editor of .po files opens them.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
+import os
 import re
 import shutil
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
@@ -28,6 +33,9 @@ from typing import NamedTuple
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po, write_po
 from markdown_it import MarkdownIt
+
+sys.path.insert(0, str(Path(__file__).parent))
+import queries  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 LOCALES = {"zh": "zh_CN"}
@@ -89,8 +97,6 @@ def units(markdown: str) -> list[Unit]:
             visible = re.sub(r"<!--.*?-->|<[^>]*>", "", content, flags=re.S)
             first = token.map[0]
             unit = unit_of(content, lines, first, whole=True) if is_prose(visible) else None
-        elif token.type == "fence" and token.map and token.info.strip() == "mermaid":
-            unit = unit_of(token.content.rstrip("\n"), lines, token.map[0] + 1, whole=True)
         elif token.type == "fence" and token.map and token.info.startswith("{"):
             captions = re.finditer(r"^:caption: *(.+)$", token.content, re.M)
             for caption in captions:
@@ -176,6 +182,11 @@ def catalogue_path(source: Path, language: str) -> Path:
     return ROOT / "book" / "locale" / LOCALES[language] / "LC_MESSAGES" / name
 
 
+def queries_path(source: Path, language: str) -> Path:
+    """Return where it is declared what a notebook asks in a language; most ask nothing."""
+    return ROOT / "book" / "locale" / LOCALES[language] / "queries" / f"{source.stem}.toml"
+
+
 def texts_of(source: Path) -> list[str]:
     """Return the Markdown texts of a file: itself, or the prose cells of a notebook."""
     content = source.read_text(encoding="utf-8")
@@ -229,7 +240,13 @@ def translated(source: Path, language: str) -> str:
     """Return a file in another language."""
     found = translations(catalogue_path(source, language), language)
     content = source.read_text(encoding="utf-8")
-    return translate_content(content, source.suffix == ".ipynb", lambda text: found.get(text, text))
+    made = translate_content(content, source.suffix == ".ipynb", lambda text: found.get(text, text))
+    asked = queries_path(source, language)
+    if asked.is_file():
+        notebook = json.loads(made)
+        queries.apply(notebook, queries.read(asked))
+        made = as_notebook(notebook)
+    return made
 
 
 def translate_content(content: str, notebook: bool, translate: Callable[[str], str]) -> str:
@@ -240,21 +257,99 @@ def translate_content(content: str, notebook: bool, translate: Callable[[str], s
         if cell["cell_type"] == "markdown":
             text = replace_units("".join(cell["source"]), translate)
             cell["source"] = text.splitlines(keepends=True)
-    return json.dumps(loaded, indent=1, ensure_ascii=False) + "\n"
+    return as_notebook(loaded)
 
 
-def lay(language: str, folder: Path) -> None:
-    """Write the translated notebooks into a folder, with the pictures that they show."""
-    target = folder / "notebooks"
-    shutil.rmtree(target, ignore_errors=True)
+def as_notebook(content: dict) -> str:
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+def lay(language: str, folder: Path) -> list[str]:
+    """Write the translated notebooks into a folder, with what they show and read.
+
+    A notebook that its reader has changed since it was laid, by running it for one, is left alone.
+
+    Returns
+    -------
+    list of str
+        The names of those that are left alone although there is a new version.
+    """
+    stamps = folder / ".laid.json"
+    try:
+        before = json.loads(stamps.read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # the first time, or it was cut short
+        before = {}
+    now: dict[str, str] = {}
+    kept = []
     for source in sources():
-        name = source.relative_to(ROOT)
-        if name.parts[0] == "notebooks":
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_text(translated(source, language), encoding="utf-8")
+        name = source.relative_to(ROOT).as_posix()
+        if not name.startswith("notebooks/"):
+            continue
+        laid = folder / name
+        content = with_links_back(translated(source, language), source, laid).encode()
+        new, last = hashlib.sha256(content).hexdigest(), before.get(name)
+        there = hashlib.sha256(laid.read_bytes()).hexdigest() if laid.is_file() else None
+        if there not in (None, last, new):
+            if last is not None:
+                now[name] = last
+            if last != new:
+                kept.append(name)
+            continue
+        now[name] = new
+        laid.parent.mkdir(parents=True, exist_ok=True)
+        laid.write_bytes(content)
+        copy_what_is_read(source, laid)
     images = ROOT / "notebooks" / "images"
     if images.is_dir():
-        shutil.copytree(images, target / "images")
+        shutil.copytree(images, folder / "notebooks" / "images", dirs_exist_ok=True)
+    stamps.write_text(json.dumps(now, indent=1), encoding="utf-8")
+    return kept
+
+
+def with_links_back(content: str, source: Path, laid: Path) -> str:
+    """Return a laid file whose links to what is not laid lead to where that is."""
+
+    def link(found: re.Match[str]) -> str:
+        target, mark, anchor = found[1].partition("#")
+        path = (source.parent / target).resolve()
+        if not target or ":" in target or path.is_relative_to(ROOT / "notebooks"):
+            return found[0]
+        if not path.exists():
+            return found[0]
+        back = os.path.relpath(path, laid.parent).replace(os.sep, "/")
+        return f"]({back}{mark}{anchor})"
+
+    return re.sub(r"\]\(([^)\s]+)\)", link, content)
+
+
+def copy_what_is_read(source: Path, laid: Path) -> None:
+    """Copy the files of the repository that a notebook's code reads by their relative paths."""
+    if source.suffix == ".ipynb":
+        code = "".join("".join(cell["source"]) for cell in queries.code_cells(
+            json.loads(source.read_text(encoding="utf-8"))
+        ))  # fmt: skip
+        for name in re.findall(r'"(\.\./[^"]+)"', code):
+            if (source.parent / name).is_file():
+                (laid.parent / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source.parent / name, laid.parent / name)
+
+
+def run_queries(language: str) -> None:
+    """Run the notebooks that ask in a language, and keep the outputs that this gives."""
+    import run_notebooks
+
+    os.environ["TQDM_DISABLE"] = "1"
+    build = ROOT / "build"  # on the same drive, so that there are relative links
+    build.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=build) as folder:
+        lay(language, Path(folder))
+        for source in sources():
+            path = queries_path(source, language)
+            if path.is_file():
+                laid = Path(folder) / source.relative_to(ROOT)
+                run_notebooks.run(laid, None)
+                ran = json.loads(laid.read_text(encoding="utf-8"))
+                queries.keep_outputs(path, ran, json.loads(source.read_text(encoding="utf-8")))
 
 
 def readme(language: str) -> str:
@@ -303,23 +398,45 @@ def check(source: Path, language: str) -> tuple[list[str], int, int]:
     path = catalogue_path(source, language)
     found, wanted = translations(path, language), prose_of(source)
     name = source.resolve().relative_to(ROOT).as_posix()
-    messages = []
+    asked = queries.read(queries_path(source, language))
+    messages = [f"{name}: {fault}" for fault in stale_queries(source, language)]
     for text, translation in found.items():
         if text not in wanted:
             messages.append(f"{name}: stale, no longer in the source: {text[:60]!r}")
             continue
-        messages += [f"{name}: {text[:60]!r}: {fault}" for fault in faults(text, translation)]
+        text_said = queries.said(text, asked.pairs)
+        messages += [f"{name}: {text[:60]!r}: {fault}" for fault in faults(text_said, translation)]
     for message in read_catalogue(path, language):
         if message.id and message.fuzzy:
             messages.append(f"{name}: the source has changed (fuzzy): {str(message.id)[:60]!r}")
     return messages, sum(text in found for text in wanted), len(wanted)
 
 
+def stale_queries(source: Path, language: str) -> Iterator[str]:
+    """Yield what is wrong with what a notebook asks in a language."""
+    path = queries_path(source, language)
+    if not path.is_file():
+        return
+    overlay, content = queries.read(path), json.loads(source.read_text(encoding="utf-8"))
+    whole = "\n".join("".join(cell["source"]) for cell in content["cells"])
+    for english, _ in overlay.pairs:
+        if english not in whole:
+            yield f"{path.name}: no longer in the source: {english!r}"
+    try:
+        for added in overlay.added:
+            queries.place_of(content, added["before"])
+    except ValueError as error:
+        yield f"{path.name}: {error}"
+        return
+    if overlay.digest != queries.digest(json.loads(translated(source, language))):
+        yield f"the code has changed: run `python tools/translate.py run {language}`"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("command", choices=["update", "check", "lay", "readme"])
+    parser.add_argument("command", choices=["update", "check", "lay", "run", "readme"])
     parser.add_argument("language", choices=sorted(LOCALES))
     parser.add_argument(
         "sources", nargs="*", type=Path, help="for update and check; all by default"
@@ -329,6 +446,7 @@ def main() -> None:
         action="store_true",
         help="check: what has no translation is a fault, too; only faults are printed",
     )
+    parser.add_argument("--into", type=Path, help="lay: a folder; by default build/LANGUAGE")
     arguments = parser.parse_intermixed_args()
     language = arguments.language
     chosen = arguments.sources or sources()
@@ -336,8 +454,15 @@ def main() -> None:
         for source in chosen:
             update(source, language)
     elif arguments.command == "lay":
-        lay(language, ROOT / "build" / language)
-        print(ROOT / "build" / language / "notebooks")
+        folder = arguments.into or ROOT / "build" / language
+        for name in lay(language, folder):
+            print(
+                f"{folder / name} is yours, and stays; there is a new version. To get it, rename "
+                "yours."
+            )
+        print(folder / "notebooks")
+    elif arguments.command == "run":
+        run_queries(language)
     elif arguments.command == "readme":
         update(ROOT / "README.md", language)
         (ROOT / f"README.{language}.md").write_text(readme(language), encoding="utf-8")

@@ -34,7 +34,7 @@ def link_code(app: Sphinx, pagename: str, template: str, context: dict, doctree)
             lambda found: f'{found[1]}{found[2]}{found[4].removesuffix(".__init__")}"',
             context["body"],
         )
-    if doctree is None or "body" not in context:
+    if doctree is None or "body" not in context or app.builder.name == "singlehtml":
         return
     up = "../" * pagename.count("/")
 

@@ -3,4 +3,7 @@ for (const summary of document.querySelectorAll("nav summary")) {
   const link = summary.closest("li")?.querySelector("a");
   if (link) summary.setAttribute("aria-label", link.textContent.trim());
 }
-for (const diagram of document.querySelectorAll(".diagram")) diagram.tabIndex = 0;
+// On paper nothing can be unfolded.
+addEventListener("beforeprint", () => {
+  for (const details of document.querySelectorAll("article details")) details.open = true;
+});

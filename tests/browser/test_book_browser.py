@@ -1,12 +1,13 @@
 """What a reader of the book loses when these fail: a site that works, in a real browser.
 
 Run by ``make test-browser``, which brings Chromium and Playwright; skipped otherwise. Both
-editions are built first, into book/build/site. Where SIMLIB_SCREENSHOTS names a folder, pictures of
-some pages are left there.
+editions are built first, into book/build/site, and printed. Where SIMLIB_SCREENSHOTS names a
+folder, pictures of some pages are left there.
 """
 
 import functools
 import http.server
+import re
 import subprocess
 import sys
 import threading
@@ -24,6 +25,12 @@ SOME = [
     "index", "notebooks/00_setup_and_data", "notebooks/05_choosing_an_embedding",
     "notebooks/06_scaling_with_milvus", "notebooks/solutions/03_solutions", "how/own_vectors",
     "reference", "reference/simlib.nearest", "data/README", "SECURITY", "cite", "search",
+]  # fmt: skip
+# And of the Chinese edition: those with most that is Chinese.
+CHINESE = [
+    "zh/index", "zh/notebooks/04_image_text_clip", "zh/notebooks/05_choosing_an_embedding",
+    "zh/notebooks/GLOSSARY", "zh/notebooks/solutions/03_solutions", "zh/how/million",
+    "zh/reference", "zh/reference/simlib.nearest", "zh/search",
 ]  # fmt: skip
 LOADS = {"link": "href", "object": "data"}
 LOADS |= dict.fromkeys(["audio", "embed", "iframe", "img", "script", "source", "video"], "src")
@@ -52,7 +59,7 @@ class Page(HTMLParser):
 @pytest.fixture(scope="module")
 def pages():
     tool = ROOT / "tools" / "book.py"
-    subprocess.run([sys.executable, tool, "--language", "en", "zh"], check=True)
+    subprocess.run([sys.executable, tool, "--language", "en", "zh", "--pdf"], check=True)
     found = {path: Page(path) for path in SITE.rglob("*.html")}
     assert len(found) > 100
     return found
@@ -131,7 +138,7 @@ def test_every_picture_has_an_alt_text(pages):
     assert mute == set()
 
 
-@pytest.mark.parametrize("name", SOME)
+@pytest.mark.parametrize("name", SOME + CHINESE)
 def test_a_page_opens_without_a_complaint_and_asks_nobody_else(opened, address, name):
     page = opened(f"{name}.html")
     page.wait_for_timeout(500)  # what a script asks for later
@@ -148,6 +155,8 @@ def test_a_page_opens_without_a_complaint_and_asks_nobody_else(opened, address, 
         ("", "contrastive", "03"),
         ("", "set_embeddings", "set_embeddings"),
         ("zh/", "近似检索", "一百万张"),
+        ("zh/", "对比", "度量学习"),
+        ("zh/", "embed_folder", "一百万张"),
     ],
 )
 def test_search_finds(opened, edition, word, found):
@@ -168,7 +177,7 @@ def test_the_language_switch_leads_to_the_same_page_and_back(opened, address, na
     assert page.complaints == []
 
 
-@pytest.mark.parametrize("name", SOME)
+@pytest.mark.parametrize("name", SOME + CHINESE)
 def test_on_a_phone_nothing_lies_beside_the_screen(opened, name):
     page = opened(f"{name}.html", 390, 800, device_scale_factor=2, is_mobile=True, has_touch=True)
     assert page.evaluate("document.documentElement.scrollWidth") == 390
@@ -177,10 +186,11 @@ def test_on_a_phone_nothing_lies_beside_the_screen(opened, name):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", SOME)
+@pytest.mark.parametrize("name", SOME + CHINESE)
 def test_axe_finds_nothing_serious(opened, name, scheme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is missing")
-    page = opened(f"{name}.html", color_scheme=scheme)
+    # A button that is still on its way from one scheme's colour to the other's has neither.
+    page = opened(f"{name}.html", color_scheme=scheme, reduced_motion="reduce")
     theme = page.evaluate("document.documentElement.dataset.theme")
     assert theme == scheme
     violations = axe.Axe().run(page).response["violations"]
@@ -191,6 +201,54 @@ def test_axe_finds_nothing_serious(opened, name, scheme):
     ]
     assert serious == []
     screenshot_of(page, f"{scheme}-{name}")
+
+
+@pytest.mark.parametrize(("edition", "title"), [("", "Solution"), ("zh/", "参考答案")])
+def test_a_solution_is_folded_until_it_is_opened_by_mouse_or_keyboard(opened, edition, title):
+    page = opened(f"{edition}notebooks/solutions/03_solutions.html")
+    first, second = page.locator("details.solution").all()
+    headings, questions = page.locator("article h2").all(), page.locator("article h2 + p").all()
+    assert len(headings) == len(questions) == 2
+    assert all(shown.is_visible() for shown in headings + questions)
+    hidden = [details.locator(".cell_input").first for details in (first, second)]
+    assert [code.is_visible() for code in hidden] == [False, False]
+    assert first.locator("summary").inner_text() == title
+    first.locator("summary").click()
+    assert [code.is_visible() for code in hidden] == [True, False]
+    second.locator("summary").focus()
+    page.keyboard.press("Enter")
+    assert [code.is_visible() for code in hidden] == [True, True]
+    assert page.locator("article section > .cell:has(.tag_check)").count() == 0  # all are folded
+    screenshot_of(page, f"{edition}opened-solutions")
+
+
+def test_what_is_folded_is_unfolded_on_paper(opened):
+    page = opened("notebooks/solutions/03_solutions.html")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("article details:not([open])").count() == 0
+
+
+@pytest.mark.parametrize("edition", ["en", "zh"])
+def test_on_paper_every_link_leads_to_one_place_and_nothing_is_folded(pages, edition):
+    path = ROOT / "book" / "build" / "printed" / edition / "index.html"
+    text, page = path.read_text(encoding="utf-8"), Page(path)
+    anchors = re.findall(r'<[^>]*\bid="([^"]+)"', text)
+    assert len(anchors) == len(set(anchors))
+    within = [link.removeprefix("#") for link in page.links if link.startswith("#")]
+    assert len(within) > 100 and set(within) <= page.anchors
+    elsewhere = [link for link in page.links if not link.startswith("#")]
+    assert all(urlsplit(link).scheme in ("https", "mailto") for link in elsewhere)
+    assert "<details>" not in text and text.count("<details open") > 40
+
+
+@pytest.mark.parametrize("edition", ["", "zh/"])
+def test_the_book_is_there_as_a_pdf(pages, opened, edition):
+    page = opened(f"{edition}how/million.html")
+    link = page.locator("a:text-is('PDF')").first
+    assert link.get_attribute("href") == "../simlib.pdf"
+    pdf = (SITE / edition / "simlib.pdf").read_bytes()
+    assert pdf.startswith(b"%PDF") and len(pdf) > 10**6
+    assert b"/Outlines" in pdf
 
 
 def test_code_is_copied_without_its_prompts(opened):
