@@ -101,6 +101,39 @@ def test_the_strength_goes_from_the_old_order_to_the_labels_alone(parts, encoder
     assert len({encoder.recipe, full.recipe, encoder.with_strength(0).recipe}) == 3
 
 
+def test_activations_are_compared_by_their_roots_and_others_as_they_are(catalogue, monkeypatch):
+    """A few large activations would rule the distances that the kernel looks at."""
+    values = np.random.default_rng(0).random((160, 12), dtype=np.float32)
+    own = simlib.make_encoder(grid, "own", recipe="1")
+
+    def learned(values):
+        frame = simlib.set_embeddings(catalogue, own.column, values, encoder=own)
+        return simlib.adapt(frame, own, strength=1, progress=False)
+
+    rooted, signed = learned(values), learned(values - 0.5)
+    asked = values[:5] - 0.1  # a new picture may have a negative value all the same
+    projected, as_they_are = rooted.project(asked), signed.project(asked)
+    for module in (adapting, adapted):
+        monkeypatch.setattr(module, "rooted", lambda rows: rows)
+    roots = np.sign(asked) * np.sqrt(np.abs(asked))
+    np.testing.assert_allclose(learned(np.sqrt(values)).project(roots), projected, atol=1e-4)
+    np.testing.assert_array_equal(learned(values - 0.5).project(asked), as_they_are)
+
+
+def test_pictures_like_no_label_stay_close_to_each_other(base):
+    """Where no label is scored, there is nothing to tell two pictures apart by."""
+    cosines = []
+    for size in (0.01, 2):  # of the scores of two pictures, which are each other's opposite
+        tensors = {
+            "mean": np.zeros(2), "hidden": np.eye(2), "hidden_bias": np.zeros(2),
+            "output": size * np.array([[1, -1], [-1, 1]]), "output_bias": np.zeros(2),
+        }  # fmt: skip
+        encoder = adapted.adapted(base, adapted.Learned(tensors, "exp", False, (1, 1)), 1, {})
+        rows = encoder.project(np.eye(2))
+        cosines.append(rows[0] @ rows[1])
+    assert cosines[0] > 0.95 and cosines[1] < 0
+
+
 def test_words_find_the_same_pictures_in_the_same_order(parts, encoder, base):
     frame = simlib.embed(parts[1], encoder, cache=False, progress=False)
     for word in WORDS:
@@ -260,6 +293,7 @@ def forged(path, **changes):
         {"adapted": "[" * 100_000},
         {"adapted": "{}"},
         {"said": lambda said: said.replace('"exp"', '"__import__"')},
+        {"said": lambda said: said.replace('"root": false', '"root": "no"')},
         {"said": lambda said: said.replace('"strength": 0.5', '"strength": 7')},
         {"said": lambda said: said.replace('"spreads": [', '"spreads": [1.5, ')},
         {"said": lambda said: said.replace('"name": "grid"', '"name": 3')},

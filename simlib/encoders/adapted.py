@@ -24,12 +24,19 @@ from simlib.storage.atomic import atomic_write
 
 __all__ = ["AdaptedEncoder"]
 
-FORMAT = "simlib adapted 1"
+FORMAT = "simlib adapted 2"
 ACTIVATIONS = ("none", "exp", "relu")
 TENSORS = ("mean", "hidden", "hidden_bias", "output", "output_bias")
 MOST_BYTES = 2 * 2**30
 CHUNK = 2048
 """So many embeddings are projected at once."""
+
+OFFSET = 0.8
+"""What the kernel method takes from the exponentials of its scores, each 1 where a score is 0.
+
+So a picture that looks like no label has a short vector, the same in all places, before it is
+scaled: such pictures stay close to each other. Without, they would lie wherever noise points.
+"""
 
 
 class Learned(NamedTuple):
@@ -40,13 +47,17 @@ class Learned(NamedTuple):
     tensors : mapping of str to numpy.ndarray
         Those of ``TENSORS``, float32.
     activation : str
-        Of the hidden layer, one of ``ACTIVATIONS``; with ``"none"`` there is no such layer.
+        Of the hidden layer, one of ``ACTIVATIONS``; with ``"none"`` there is no such layer. With
+        ``"exp"`` what it gives out are scores of the labels, of which the exponential is taken.
+    root : bool
+        Whether the signed square root of each value is taken first (:func:`rooted`).
     spreads : tuple of float
         The standard deviations of the old cosine similarities and of the learned ones.
     """
 
     tensors: Mapping[str, np.ndarray]
     activation: str
+    root: bool
     spreads: tuple[float, float]
 
 
@@ -104,7 +115,8 @@ class AdaptedEncoder(Encoder):
         self.cacheable, self.checks_cache = base.cacheable, base.checks_cache
         given = learned.tensors
         self._tensors = {name: np.ascontiguousarray(given[name], np.float32) for name in TENSORS}
-        self._activation, self._spreads = learned.activation, learned.spreads
+        self._activation, self._root = learned.activation, learned.root
+        self._spreads = learned.spreads
         self.dim = len(self._tensors["mean"]) + len(self._tensors["output_bias"])
         self._set_strength(strength)
 
@@ -114,7 +126,7 @@ class AdaptedEncoder(Encoder):
         if min(old, learned) <= 1e-6:
             old = learned = 1.0
         self.share = strength * old / (strength * old + (1 - strength) * learned)
-        digest = hashlib.sha256(f"{self._activation} {self.share!r}".encode())
+        digest = hashlib.sha256(f"{self._activation} {self._root} {self.share!r}".encode())
         for name in TENSORS:
             digest.update(self._tensors[name].tobytes())
         known = f"adapted by {digest.hexdigest()}: {self.base.recipe}"
@@ -123,7 +135,7 @@ class AdaptedEncoder(Encoder):
     def with_strength(self, strength: float) -> AdaptedEncoder:
         """Return the same with another ``strength``; nothing has to be learned again."""
         notes = copy.deepcopy(self.notes)
-        learned = Learned(self._tensors, self._activation, self._spreads)
+        learned = Learned(self._tensors, self._activation, self._root, self._spreads)
         return adapted(self.base, learned, strength, notes)
 
     def project(self, embeddings: np.ndarray) -> np.ndarray:
@@ -163,11 +175,12 @@ class AdaptedEncoder(Encoder):
 
     def _learned(self, old: np.ndarray) -> np.ndarray:
         values = self._tensors
-        rows = centred(old, values["mean"])
+        rows = centred(rooted(old) if self._root else old, values["mean"])
         if self._activation != "none":
             rows = rows @ values["hidden"].T + values["hidden_bias"]
             rows = np.exp(rows) if self._activation == "exp" else np.maximum(rows, 0)
-        return rows @ values["output"] + values["output_bias"]
+        rows = rows @ values["output"] + values["output_bias"]
+        return np.exp(rows) - np.float32(OFFSET) if self._activation == "exp" else rows
 
     def resizes_to(self, size: tuple[int, int]) -> tuple[int, int] | None:
         return self.base.resizes_to(size)
@@ -204,7 +217,7 @@ class AdaptedEncoder(Encoder):
             from safetensors.numpy import save
         base = self.base
         said = {
-            "activation": self._activation, "spreads": list(self._spreads),
+            "activation": self._activation, "root": self._root, "spreads": list(self._spreads),
             "strength": self.strength, "notes": self.notes,
             "base": {"name": base.name, "column": base.column, "recipe": base.recipe},
         }  # fmt: skip
@@ -280,7 +293,7 @@ def load_adapted(
             f"recipe {theirs['recipe']!r}, but the base {base!r} has {base.recipe!r}, so its "
             "embeddings don't fit. Pass that encoder as base=, or adapt this one anew."
         )
-    learned = Learned(tensors, said["activation"], tuple(said["spreads"]))
+    learned = Learned(tensors, said["activation"], said["root"], tuple(said["spreads"]))
     return adapted(base, learned, said["strength"], said["notes"])
 
 
@@ -326,6 +339,8 @@ def _require_fit(found: dict[str, np.ndarray], said: dict[str, Any]) -> None:
     )
     if said["activation"] not in ACTIVATIONS:
         raise ValueError(f"the activation is {short_repr(said['activation'])}")
+    if not isinstance(said["root"], bool):
+        raise ValueError(f"the root is {short_repr(said['root'])}, not true or false")
     enters = dim if said["activation"] == "none" else hidden
     sizes = {"hidden": (hidden, dim), "output": (enters, learned)}
     for name, size in sizes.items():
@@ -369,3 +384,13 @@ def unit(rows: np.ndarray) -> np.ndarray:
 def centred(old: np.ndarray, mean: np.ndarray) -> np.ndarray:
     """Return unit rows without their common mean, scaled to length 1 again."""
     return unit(old - mean)
+
+
+def rooted(old: np.ndarray) -> np.ndarray:
+    """Return unit rows with the signed square root of each value, which have length 1 again.
+
+    The mean activations of a network are mostly small, and a few large ones would rule a distance.
+    Source: Perronnin et al., "Improving the Fisher Kernel for Large-Scale Image Classification"
+    (ECCV 2010); of rows without negative values it is the Hellinger kernel.
+    """
+    return unit(np.sign(old) * np.sqrt(np.abs(old)))

@@ -21,6 +21,7 @@ from simlib.encoders.adapted import (
     adapted,
     centred,
     require_strength,
+    rooted,
     unit,
 )
 from simlib.encoders.base import Encoder, require_encoder
@@ -39,11 +40,12 @@ Layers = tuple[dict[str, np.ndarray], str]
 FEW = 10
 """A label with fewer pictures than this is warned of."""
 
-WIDTH, RIDGE = 0.5, 0.3
-"""Of the kernel method: exp(-WIDTH · distance²) between rows of length 1, and the penalty.
+WIDTH, RIDGE, SHARPNESS = 0.5, 0.1, 2.0
+"""Of the kernel method: exp(-WIDTH · distance²) between rows of length 1, the penalty, and what a
+score of a label is multiplied with before its exponential is taken.
 
-Chosen with four-fold cross-validation on the training photos of the clothing data set; half or
-twice as much of either changes precision@5 by at most 0.01.
+Chosen, like ``OFFSET`` and the root, by cross-validation on the training photos of the clothing
+data set; half or twice as much of any changes precision@5 by at most 0.01.
 """
 
 MOST_LANDMARKS = 4_000
@@ -70,7 +72,7 @@ def adapt(
     So labels that were never seen lose little, and words find what they found before.
 
     On photos of clothes that were not learned from (EfficientNet-Lite0, ten labels) the default
-    lifts precision@5 from 0.74 to 0.86, and among each other from 0.62 to 0.80;
+    lifts precision@5 from 0.74 to 0.88, and among each other from 0.62 to 0.83;
     ``benchmarks/results/photos.csv`` has this and what 10 or 30 pictures a label do.
 
     Parameters
@@ -87,13 +89,17 @@ def adapt(
     method : {"kernel", "lda", "contrastive", "triplet"}
         ``"kernel"``: kernel discriminant analysis, as regularised least squares on the labels with
         a Gaussian kernel (Mika et al., "Fisher Discriminant Analysis with Kernels", 1999; with more
-        than 4,000 labelled pictures by the Nyström method, Williams and Seeger, 2001).
+        than 4,000 labelled pictures by the Nyström method, Williams and Seeger, 2001). Its
+        scores of the labels are compared by their exponentials, so that what looks like no label
+        stays together.
         ``"lda"``: scikit-learn's linear discriminant analysis with Ledoit-Wolf shrinkage.
         ``"contrastive"`` and ``"triplet"``: a layer of 512 units and one of 64 values, trained with
         the supervised contrastive loss (https://arxiv.org/abs/2004.11362) or the triplet loss
         (https://arxiv.org/abs/1503.03832) of pytorch-metric-learning, on anchors, positives of the
-        same label and negatives of others. On photos they are no better than the default, which
-        takes a fraction of the time.
+        same label and negatives of others. On photos the default is better, and takes a
+        fraction of the time.
+        With any of them, the square roots of an embedding without negative values (activations, as
+        the classifier's) take its place.
     strength : float
         From 0, which finds what the encoder found, to 1, which compares by what the labels taught
         alone. At 0.5 both similarities have equal say: each is measured in its standard deviations
@@ -139,7 +145,7 @@ def adapt(
     >>> for column in (pixels.column, encoder.column):
     ...     print(f"{simlib.precision_at_k(new_df, column, 'colour').mean():.1f}")
     0.2
-    0.7
+    0.6
     """
     require_encoder(encoder)
     require_column(image_df, label_col)
@@ -161,8 +167,10 @@ def adapt(
     _require_labels(label_col, names, counts)
     old = unit(embeddings.some(has_label).whole())  # (n, dim)
 
-    mean = old.mean(axis=0, dtype=np.float64).astype(np.float32)
-    rows = centred(old, mean)
+    root = bool(old.min() >= 0)  # activations behind a ReLU, such as the classifier's
+    rows = rooted(old) if root else old
+    mean = rows.mean(axis=0, dtype=np.float64).astype(np.float32)
+    rows = centred(rows, mean)
     learn: Callable[..., Layers] = _LEARNS[method]
     layers, activation = learn(rows, codes, seed, progress)
     dim = old.shape[1]
@@ -176,7 +184,7 @@ def adapt(
         "without_label": int(frame[label_col].isna().sum()),
         "without_embedding": len(frame) - len(embeddings),
     }
-    learned = Learned(tensors, activation, (_spread(old), 1.0))
+    learned = Learned(tensors, activation, root, (_spread(old), 1.0))
     whole = adapted(encoder, learned, 1.0, notes)
     spreads = learned.spreads[0], _spread(whole.project(old)[:, dim:])
     return adapted(encoder, learned._replace(spreads=spreads), strength, notes)
@@ -293,9 +301,8 @@ def _kernel(rows: np.ndarray, codes: np.ndarray, seed: int, progress: bool) -> L
     from scipy.linalg import solve
 
     counts = np.bincount(codes)
-    # Each label as a column that has mean 0 and counts as much as any other.
-    aims = (codes[:, None] == np.arange(len(counts))) - counts / len(codes)
-    aims = aims / np.sqrt(counts)  # (n, labels)
+    # Each label as a column that has mean 0; SHARPNESS could as well be applied afterwards.
+    aims = SHARPNESS * ((codes[:, None] == np.arange(len(counts))) - counts / len(codes))
     chosen = _landmarks(codes, seed)
     hidden = 2 * WIDTH * rows[chosen]  # (m, dim)
     bias = np.full(len(chosen), -2 * WIDTH, dtype=np.float32)
