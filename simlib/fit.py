@@ -15,8 +15,8 @@ text, much as Conneau et al. do between languages (CSLS, https://arxiv.org/abs/1
 
 The threshold is that of conformal prediction (Vovk, Gammerman and Shafer, "Algorithmic Learning in
 a Random World"): it is a rank among the known queries, so that it makes no assumption about how
-similarities are distributed. Of queries like the general words at most ``WRONG`` get a fit of 0.5
-or more; of pictures like the catalogue's at most ``WRONG`` get less.
+similarities are distributed. Of queries like the general words at most ``WRONG_WORDS`` get a fit of
+0.5 or more; of pictures like the catalogue's at most ``WRONG`` get less.
 """
 
 from __future__ import annotations
@@ -41,7 +41,13 @@ from simlib.storage.hashing import digest_of
 __all__ = ["Calibration", "add_fit", "calibrate_pictures", "calibrate_words", "nearness"]
 
 WRONG = 0.05
-"""The share of known queries on the wrong side of the threshold."""
+"""The share of known pictures on the wrong side of the threshold."""
+
+WRONG_WORDS = 0.08
+"""And that of general words: more are missed where the threshold is high than where it is low."""
+
+STANDS_OUT = 1.5
+"""Groups of words whose median is so many standard deviations above that of all are shown."""
 
 NEAREST = 5
 """The similarities of so many neighbours are averaged."""
@@ -188,10 +194,10 @@ def calibrate_words(
     shown = [
         group
         for group in np.unique(groups)
-        if np.median(similarities[groups == group]) > middle + 2 * spread
+        if np.median(similarities[groups == group]) > middle + STANDS_OUT * spread
     ]
     absent = np.sort(similarities[~np.isin(groups, shown)])
-    place = int(np.ceil((len(absent) + 1) * (1 - WRONG))) - 1
+    place = int(np.ceil((len(absent) + 1) * (1 - WRONG_WORDS))) - 1
     found = _calibration(absent[min(place, len(absent) - 1)], float(np.median(absent)))
     return found._replace(popularity=popularity)
 
