@@ -30,7 +30,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from clip_words import COLOURED, COLOURS, MORE_WORDS_FOR_KIND, PLAIN, SYNONYMS, WORDNET
+from clip_words import (
+    COLOURED,
+    COLOURS,
+    MORE_WORDS_FOR_KIND,
+    PLAIN,
+    SYNONYMS,
+    WORDNET,
+    in_batches,
+)
 from english_or_not import learn, measure_doubt
 from measure_multilingual import Gallery, measure
 from safetensors.numpy import save
@@ -106,7 +114,7 @@ class Embedded:
     def __call__(self, texts: Iterable[str]) -> np.ndarray:
         """Return the vectors, float32 ``(n, 384)``."""
         texts = list(texts)
-        missing = sorted({text for text in texts if text not in self._known}, key=len)
+        missing = in_batches({text for text in texts if text not in self._known})
         if missing:
             self._known.update(zip(missing, self._encode(missing), strict=True))
             names, vectors = list(self._known), np.stack(list(self._known.values()))
