@@ -64,6 +64,10 @@ class Among:
             among._place_of = np.where(passing, np.cumsum(passing) - 1, -1)
         return among
 
+    def of_those(self, values: np.ndarray) -> np.ndarray:
+        """Return what belongs to the embeddings that are compared, of ``(n,)`` for all of them."""
+        return values if self._place_of is None else values[self._place_of >= 0]
+
     def hide(self, similarities: np.ndarray, own: np.ndarray) -> None:
         """Set the similarities ``(n, q)`` to minus infinity of all that must not be found.
 

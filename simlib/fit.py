@@ -8,10 +8,15 @@ queries of which the answer is known:
   in the languages that the encoder reads and that the text, by its script, may be in.
 - Pictures: the catalogue's own, each without itself.
 
+Some pictures are near to texts of any kind ("hubs": Radovanović, Nanopoulos and Ivanović,
+https://jmlr.org/papers/v11/radovanovic10a.html), the more so the less a text tower knows the words.
+So a picture's mean similarity to the general words is taken off each of its similarities to a
+text, much as Conneau et al. do between languages (CSLS, https://arxiv.org/abs/1710.04087).
+
 The threshold is that of conformal prediction (Vovk, Gammerman and Shafer, "Algorithmic Learning in
 a Random World"): it is a rank among the known queries, so that it makes no assumption about how
-similarities are distributed. Of queries like the general words at most ``WRONG`` get a fit of 0.5
-or more; of pictures like the catalogue's at most ``WRONG`` get less.
+similarities are distributed. Of queries like the general words at most ``WRONG_WORDS`` get a fit of
+0.5 or more; of pictures like the catalogue's at most ``WRONG`` get less.
 """
 
 from __future__ import annotations
@@ -29,14 +34,20 @@ import pandas as pd
 from simlib.columns import Embeddings
 from simlib.data_files import data_folder
 from simlib.encoders.base import TextEncoder
-from simlib.exact import top_k
+from simlib.exact import Among, float32_similarities, similarity_blocks
 from simlib.storage.cache import EmbeddingCache
 from simlib.storage.hashing import digest_of
 
 __all__ = ["Calibration", "add_fit", "calibrate_pictures", "calibrate_words", "nearness"]
 
 WRONG = 0.05
-"""The share of known queries on the wrong side of the threshold."""
+"""The share of known pictures on the wrong side of the threshold."""
+
+WRONG_WORDS = 0.08
+"""And that of general words: more are missed where the threshold is high than where it is low."""
+
+STANDS_OUT = 1.5
+"""Groups of words whose median is so many standard deviations above that of all are shown."""
 
 NEAREST = 5
 """The similarities of so many neighbours are averaged."""
@@ -91,10 +102,14 @@ class Calibration(NamedTuple):
         The mean similarity of the five nearest at which it is as likely as not that one fits.
     scale : float
         The change in that similarity from a fit of 0.5 to one of 0.73.
+    popularity : numpy.ndarray or None
+        For words, float32 ``(n,)``: the mean similarity of each picture of the catalogue to the
+        general words, which is taken off its similarity first.
     """
 
     threshold: float
     scale: float
+    popularity: np.ndarray | None = None
 
     def fit(self, similarity: np.ndarray | float) -> np.ndarray:
         """Return the fit, float64 in [0, 1], of some mean similarities.
@@ -161,8 +176,8 @@ def calibrate_words(
     >>> image_df = simlib.embed(image_df, clip, progress=False)
     >>> calibration = calibrate_words(Embeddings.of(image_df, clip.column), clip)
     >>> texts = clip.encode_text(["an umbrella", "a trombone"])
-    >>> nearest = nearness(Embeddings.of_matrix(texts), Embeddings.of(image_df, clip.column))
-    >>> calibration.fit(nearest) > 0.5
+    >>> queries, embeddings = Embeddings.of_matrix(texts), Embeddings.of(image_df, clip.column)
+    >>> calibration.fit(nearness(queries, embeddings, popularity=calibration.popularity)) > 0.5
     array([ True, False])
     """
     asked = {language: general_texts(language) for language in languages}
@@ -170,18 +185,21 @@ def calibrate_words(
     matrix = np.concatenate(
         [_encoded(encoder, language, texts)[::step] for language, (_, texts) in asked.items()]
     )
-    similarities = nearness(Embeddings.of_matrix(matrix), embeddings)  # (texts,)
+    queries = Embeddings.of_matrix(matrix)
+    popularity = _mean_similarity(queries, embeddings)
+    similarities = nearness(queries, embeddings, None, popularity)  # (texts,)
     groups = np.concatenate([np.array(names)[::step] for names, _ in asked.values()])
     middle = np.median(similarities)
     spread = middle - np.percentile(similarities, 16)  # of the lower half, which shows nothing
     shown = [
         group
         for group in np.unique(groups)
-        if np.median(similarities[groups == group]) > middle + 2 * spread
+        if np.median(similarities[groups == group]) > middle + STANDS_OUT * spread
     ]
     absent = np.sort(similarities[~np.isin(groups, shown)])
-    place = int(np.ceil((len(absent) + 1) * (1 - WRONG))) - 1
-    return _calibration(absent[min(place, len(absent) - 1)], float(np.median(absent)))
+    place = int(np.ceil((len(absent) + 1) * (1 - WRONG_WORDS))) - 1
+    found = _calibration(absent[min(place, len(absent) - 1)], float(np.median(absent)))
+    return found._replace(popularity=popularity)
 
 
 def calibrate_pictures(embeddings: Embeddings) -> Calibration:
@@ -222,6 +240,7 @@ def add_fit(
     similarities: np.ndarray,
     places: np.ndarray,
     embeddings: Embeddings,
+    among: Among,
     encoder: object | None = None,
     text: str = "",
 ) -> None:
@@ -238,6 +257,8 @@ def add_fit(
         int64 ``(k,)``: which of these are the rows of ``found``.
     embeddings : Embeddings
         The column's. What they were calibrated to is kept with them.
+    among : Among
+        Which of them were searched.
     encoder : TextEncoder, optional
         For a text: what encoded it. Nothing is added for an encoder of another kind, for one that
         can't read general words, and for pictures where there are fewer than ``FEWEST_PICTURES``.
@@ -256,6 +277,8 @@ def add_fit(
     calibration = embeddings.calibrations[key]
     if calibration is None:
         return
+    if calibration.popularity is not None:
+        similarities = similarities - among.of_those(calibration.popularity)
     number = min(NEAREST, int((similarities > -np.inf).sum()))
     nearest = np.partition(similarities, len(similarities) - number)[-number:]
     found.attrs["fit"] = float(calibration.fit(nearest.mean()))
@@ -278,7 +301,7 @@ def _calibrated(
         calibration = calibrate_words(embeddings, encoder, languages)
     except Exception:  # of a user's encoder, which may read nothing but the words of its shop
         return None
-    return calibration if np.isfinite(calibration).all() else None
+    return calibration if np.isfinite([calibration.threshold, calibration.scale]).all() else None
 
 
 def _step(queries: int, embeddings: Embeddings) -> int:
@@ -286,7 +309,12 @@ def _step(queries: int, embeddings: Embeddings) -> int:
     return max(1, min(3, -(-queries * len(embeddings) // MOST_PAIRS)))
 
 
-def nearness(queries: Embeddings, gallery: Embeddings, own: np.ndarray | None = None) -> np.ndarray:
+def nearness(
+    queries: Embeddings,
+    gallery: Embeddings,
+    own: np.ndarray | None = None,
+    popularity: np.ndarray | None = None,
+) -> np.ndarray:
     """Return the mean cosine similarity of the five nearest, float32 ``(q,)``.
 
     Parameters
@@ -295,6 +323,8 @@ def nearness(queries: Embeddings, gallery: Embeddings, own: np.ndarray | None = 
         ``(q, dim)`` and ``(n, dim)``.
     own : numpy.ndarray, optional
         int64 ``(q,)``: the place in the gallery that each query must not find.
+    popularity : numpy.ndarray, optional
+        float32 ``(n,)``: what is taken off the similarities to each picture first.
 
     Examples
     --------
@@ -303,7 +333,27 @@ def nearness(queries: Embeddings, gallery: Embeddings, own: np.ndarray | None = 
     array([0.33], dtype=float32)
     """
     available = int(gallery.have_direction().sum()) - (own is not None)
-    return top_k(queries, gallery, min(NEAREST, available), own)[1].mean(axis=1)
+    number = min(NEAREST, available)
+    found = np.empty(len(queries), dtype=np.float32)
+    for rows, scores in similarity_blocks(queries, gallery, own):
+        if popularity is not None:
+            scores -= popularity
+        found[rows] = np.partition(scores, -number, axis=1)[:, -number:].mean(axis=1)
+    return found
+
+
+def _mean_similarity(queries: Embeddings, gallery: Embeddings) -> np.ndarray:
+    """Return the mean cosine similarity of each of a gallery to all queries, float32 ``(n,)``.
+
+    0 for what has no direction.
+    """
+    directions = queries.whole() / queries.norms()[:, None]
+    mean = directions[queries.have_direction()].mean(axis=0)  # (dim,)
+    length = np.linalg.norm(mean)
+    if not length > 0:
+        return np.zeros(len(gallery), dtype=np.float32)
+    found = length * float32_similarities(gallery, mean.astype(np.float32))
+    return np.where(gallery.have_direction(), found, 0).astype(np.float32)
 
 
 def general_texts(language: str = "en") -> tuple[list[str], list[str]]:

@@ -181,7 +181,10 @@ def nearest_to(
         if asked.vector is not vector:
             approximate = float32_similarities(among.embeddings, asked.vector)
             among.hide(approximate[:, None], np.array([-1]))
-        add_fit(found, approximate, places, gallery.embeddings, asked.encoder, asked.text)
+        add_fit(
+            *(found, approximate, places, gallery.embeddings, among),
+            *(asked.encoder, asked.text),
+        )
     return found
 
 

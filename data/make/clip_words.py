@@ -174,6 +174,17 @@ def words_of(text: str) -> set[str]:
     return {word[:-1] if word.endswith("s") and not word.endswith("ss") else word for word in found}
 
 
+def in_batches(texts: set[str]) -> list[str]:
+    """Return texts of like length side by side, in an order that is the same in every process.
+
+    A text's vector depends a little on the batch that it is read in.
+
+    >>> in_batches({"hat", "a cap", "cap"})
+    ['cap', 'hat', 'a cap']
+    """
+    return sorted(texts, key=lambda text: (len(text), text))
+
+
 def banned_words(words) -> frozenset[str]:
     return frozenset().union(*(words_of(word) for word in words))
 

@@ -34,7 +34,7 @@ from clip_model import PATCHES_A_SIDE, Pictures, Projections, Recipe, Towers
 from clip_words import CLASSES, COLOUR_NAMES, Captions, Concept, Labels, concepts
 from measure_clip import measure
 from PIL import Image, ImageOps
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 from torch import nn
 from torch.nn import functional
 
@@ -391,7 +391,8 @@ def main() -> None:
     model = train(towers, photos, drawn, labels, concepts(labels), recipe)
     MODELS.mkdir(exist_ok=True)
     path = MODELS / "clip.safetensors"
-    save_file(model.shipped(), path, metadata={"made_by": "data/make/train_clip.py"})
+    # Not save_file, whose files nobody else may read.
+    path.write_bytes(save(model.shipped(), metadata={"made_by": "data/make/train_clip.py"}))
     print(f'PROJECTIONS_SHA256 = "{sha256_of(path)}"  # for simlib/networks/clip_compact.py')
     figures = measure(
         *(towers, photos, drawn, validation, test_drawn, labels, model),

@@ -30,10 +30,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from clip_words import COLOURED, COLOURS, MORE_WORDS_FOR_KIND, PLAIN, SYNONYMS, WORDNET
+from clip_words import (
+    COLOURED,
+    COLOURS,
+    MORE_WORDS_FOR_KIND,
+    PLAIN,
+    SYNONYMS,
+    WORDNET,
+    in_batches,
+)
 from english_or_not import learn, measure_doubt
 from measure_multilingual import Gallery, measure
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 from translations import LANGUAGES, captions, same_script
 
 import simlib
@@ -106,7 +114,7 @@ class Embedded:
     def __call__(self, texts: Iterable[str]) -> np.ndarray:
         """Return the vectors, float32 ``(n, 384)``."""
         texts = list(texts)
-        missing = sorted({text for text in texts if text not in self._known}, key=len)
+        missing = in_batches({text for text in texts if text not in self._known})
         if missing:
             self._known.update(zip(missing, self._encode(missing), strict=True))
             names, vectors = list(self._known), np.stack(list(self._known.values()))
@@ -221,7 +229,8 @@ def main() -> None:
             "english.weight": plane,
             "english.offset": np.float32([offset]),
         }
-        save_file(shipped, path, metadata={"made_by": "data/make/train_multilingual.py"})
+        # Not save_file, whose files nobody else may read.
+        path.write_bytes(save(shipped, metadata={"made_by": "data/make/train_multilingual.py"}))
         print(f'PROJECTION_SHA256 = "{sha256_of(path)}"  # for clip_multilingual.py', flush=True)
 
     def without(banned: Callable[[str, str], bool]) -> Callable[[list[str]], np.ndarray]:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from simlib.columns import Embeddings, column_of_rows, encoder_of, require_column
+from simlib.columns import Embeddings, column_of_rows, require_column
 from simlib.encoders.base import Encoder, TextEncoder, require_encoder
 from simlib.explorer.thumbnails import jpeg
 from simlib.images import decode_image, load_image, read_image_file
@@ -152,7 +152,7 @@ class SearchState:
             embeddings, present = _shared_embeddings(self.frame, column)
             own = model is not None and model.column == column
             self.dims[column] = embeddings.dim
-            self._encoders[column] = model if own else encoder_of(embeddings)
+            self._encoders[column] = model if own else _encoder_of(self.frame, column)
             self._present[column] = present
         self._values = {name: _as_text(self.frame[name]) for name in FILTERS if name in self.frame}
         self._values = {name: values for name, values in self._values.items() if values.any()}
@@ -495,6 +495,19 @@ def _shared_embeddings(frame: pd.DataFrame, column: str) -> tuple[Embeddings, np
         frame[column] = column_of_rows(matrix, present, frame.index)
         embeddings = Embeddings.of(frame, column)
     return embeddings, present
+
+
+def _encoder_of(frame: pd.DataFrame, column: str) -> Encoder | None:
+    """Return the encoder that made a column, as :func:`simlib.nearest` knows it."""
+    try:
+        return FrameGallery(frame, column).encoder
+    except Exception as error:  # whatever keeps it from loading; rows can be searched without it
+        warnings.warn(
+            f"The encoder of the column {column!r} can't be loaded, so only pictures of the "
+            f"catalogue can be searched for in it: {sentence(error)}",
+            stacklevel=4,
+        )
+        return None
 
 
 def _as_text(values: pd.Series) -> np.ndarray:

@@ -76,7 +76,8 @@ def explore(
     model : Encoder, optional
         The encoder of one of the columns (``model.column``), for queries from outside the
         catalogue: pictures, and words where it has ``encode_text``. Only needed for a column that
-        was not embedded in this session; others know their encoder. Also as ``encoder=``.
+        was not embedded in this session, other than of the compact image-text model, which is
+        loaded as :func:`simlib.nearest` does. Also as ``encoder=``.
 
     Returns
     -------

@@ -38,7 +38,7 @@ from simlib.networks.assembled import (
 )
 
 PROJECTION = data_folder() / "models" / "clip_multilingual.safetensors"
-PROJECTION_SHA256 = "09ca1d1eba12dea80bdfce204d0b6a2151af65891b2229824d4689bb44bc42cd"
+PROJECTION_SHA256 = "81ce34dbce775b440ed67779c1efa64335b7e517be6a40fc362d5c5def21ef93"
 ASSEMBLY = 1  # raised when the code below builds another folder from the same weights
 UNITS = 4096  # of the hidden layer
 TEXT_RECIPE = f"multilingual {PROJECTION_SHA256[:12]}"
@@ -90,8 +90,8 @@ SETTINGS: dict[str, object] = {
 SHA256 = {
     "model.safetensors": "cda1fc089b4d4936ad8ef8138977332fad4ca4fb2984f8a454cab737b53e7559",
     "tokenizer.json": "d9208501fd4e32f339acafac900cd43efd6a89c26e514955c99bfac2cfafd5cf",
-    "3_Dense/model.safetensors": "be78d31af613e284bc6a8eaface1ca46531902e6c7c4f1af487599d1ae5ed631",
-    "4_Dense/model.safetensors": "e1e198a5ce66a334511133857eec175fd55bd7915a2d5dfbe5db40bea337cdf9",
+    "3_Dense/model.safetensors": "d26e14f5eb6397970b2d0d61c297798332c85af1cf2d025ade0872d93350f69f",
+    "4_Dense/model.safetensors": "5ff9586989efe6ba65988cae99eb4830614a7512886aec47810f4836bc76defd",
 }
 """Of the other files in the folder."""
 

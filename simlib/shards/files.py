@@ -96,6 +96,11 @@ class MadeBy(NamedTuple):
             )
 
 
+def describe_encoder(encoder: object) -> tuple[MadeBy, str]:
+    """Return what makes an encoder's shards, and the recipe of what reads its texts."""
+    return MadeBy.of(encoder), getattr(encoder, "text_recipe", "")
+
+
 class Shard(NamedTuple):
     """What the name and the footer of a shard say of it."""
 
@@ -187,6 +192,7 @@ class Manifest(NamedTuple):
     pictures: int
     shards: list[str]
     finished: bool
+    text_recipe: str = ""  # of what reads texts for these pictures, where that is another model
 
     @classmethod
     def read(cls, out: Path) -> Manifest | None:
@@ -196,7 +202,7 @@ class Manifest(NamedTuple):
             if fields.pop("format") != MANIFEST_FORMAT:
                 raise ValueError("another format")
             manifest = cls(**fields)
-            kinds = [str, str, str, int, str, int, list, bool]
+            kinds = [str, str, str, int, str, int, list, bool, str]
             if [type(field) for field in manifest] != kinds:
                 raise ValueError("fields of the wrong type")
             if not all(map(is_shard, manifest.shards)):

@@ -14,7 +14,7 @@ from typing import Any
 from simlib.encoders import load_encoder
 from simlib.encoders.base import Encoder
 from simlib.extras import needs_extra
-from simlib.shards.files import MadeBy, Shard
+from simlib.shards.files import MadeBy, Shard, describe_encoder
 from simlib.shards.make import Task, make_shard
 
 _built: dict[str, Encoder] = {}
@@ -57,7 +57,7 @@ class RayEngine:
         if self._started:
             self._ray.shutdown()
 
-    def made_by(self) -> MadeBy:
+    def describe(self) -> tuple[MadeBy, str]:
         """What a worker's encoder says of itself; this process need not load its weights."""
         describe = self._ray.remote(_describe).options(**self._options)
         return self._result(describe.remote(*self._made))
@@ -116,8 +116,8 @@ def _built_encoder(make: str | Callable[[], Encoder], key: str) -> Encoder:
     return _built[key]
 
 
-def _describe(make: str | Callable[[], Encoder], key: str) -> MadeBy:
-    return MadeBy.of(_built_encoder(make, key))
+def _describe(make: str | Callable[[], Encoder], key: str) -> tuple[MadeBy, str]:
+    return describe_encoder(_built_encoder(make, key))
 
 
 def _make_shard(task: Task, make: str | Callable[[], Encoder], key: str) -> tuple[Shard, int]:

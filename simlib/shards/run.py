@@ -44,6 +44,7 @@ from simlib.shards.files import (
     check_content,
     columns_of,
     describe,
+    describe_encoder,
     finished_manifest,
     is_shard,
     locked,
@@ -203,11 +204,11 @@ def embed_folder(
     else:
         runner = LocalEngine(encoder)
     with locked(out), runner:
-        made_by = runner.made_by()
+        made_by, text_recipe = runner.describe()
         start = Task(
             str(folder), str(out), batch_size, workers, cache, retry_failed, made_by, "", [], []
         )
-        job = _Job(start, verify)
+        job = _Job(start, verify, text_recipe)
         with progress_bar(made_by.column, " pictures", show=progress) as bar:
             for shard, embedded in runner.run(job.tasks(shard_size, bar.update), bar.update):
                 job.live.append(shard)
@@ -299,7 +300,7 @@ def load_shards(
     pandas.DataFrame
         The frames of :func:`iterate_shards`, one below the other.
         ``.attrs["simlib_encoders"]`` notes the encoder's name and recipe, as after
-        :func:`simlib.embed`.
+        :func:`simlib.embed`, so that :func:`simlib.nearest` knows which model reads texts for it.
 
     Raises
     ------
@@ -331,6 +332,8 @@ def load_shards(
     frame = pd.concat(frames)
     frame[manifest.column] = column_of_rows(matrix, present, frame.index)
     made_by = {"name": manifest.encoder, "recipe": manifest.recipe}
+    if manifest.text_recipe:
+        made_by["text_recipe"] = manifest.text_recipe
     frame.attrs[ENCODERS] = {manifest.column: made_by}
     return frame
 
@@ -342,7 +345,11 @@ class Engine(Protocol):
 
     def __exit__(self, *_: object) -> None: ...
 
-    def made_by(self) -> MadeBy: ...
+    def describe(self) -> tuple[MadeBy, str]:
+        """Return what made the shards, and the recipe of what reads texts for them.
+
+        The latter is no part of the former: another reader of texts finds the same pictures.
+        """
 
     def run(self, tasks: Iterable[Task], tick: Tick) -> Iterator[tuple[Shard, int]]:
         """Yield shards, in any order, each with how many embeddings were computed for it."""
@@ -356,7 +363,7 @@ class LocalEngine:
             encoder = load_encoder(encoder)
         elif callable(encoder) and not isinstance(encoder, Encoder):
             encoder = encoder()
-        self._made_by, self._encoder = MadeBy.of(encoder), encoder
+        self._described, self._encoder = describe_encoder(encoder), encoder
 
     def __enter__(self) -> LocalEngine:
         return self
@@ -364,8 +371,8 @@ class LocalEngine:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def made_by(self) -> MadeBy:
-        return self._made_by
+    def describe(self) -> tuple[MadeBy, str]:
+        return self._described
 
     def run(self, tasks: Iterable[Task], tick: Tick) -> Iterator[tuple[Shard, int]]:
         for task in tasks:
@@ -375,8 +382,8 @@ class LocalEngine:
 class _Job:
     """One run: compares the folder with the shards, hands out tasks, and replaces the list."""
 
-    def __init__(self, task: Task, verify: bool) -> None:
-        self.task = task  # without pictures yet
+    def __init__(self, task: Task, verify: bool, text_recipe: str) -> None:
+        self.task, self.text_recipe = task, text_recipe  # a task without pictures yet
         self.out, made_by = Path(task.out), task.made_by
         self.live: list[Shard] = []
         self.embedded = 0
@@ -392,7 +399,8 @@ class _Job:
         files = set(before.shards)
         self.listed = [shard for shard in self.found if shard.file in files]
         # Written first, so that what a killed run leaves behind says whose it is.
-        now = before._replace(folder=task.folder, **made_by._asdict())
+        noted = {**made_by._asdict(), "text_recipe": text_recipe}
+        now = before._replace(folder=task.folder, **noted)
         if not before.finished or now != before:
             now.write(self.out)
 
@@ -472,7 +480,8 @@ class _Job:
         pictures = sum(shard.pictures for shard in self.live)
         failed = sum(shard.failed for shard in self.live)
         files = [shard.file for shard in self.live]
-        Manifest(self.task.folder, *self.task.made_by, pictures, files, True).write(self.out)
+        all_of_it = pictures, files, True, self.text_recipe
+        Manifest(self.task.folder, *self.task.made_by, *all_of_it).write(self.out)
         removed = self._count_removed()
         for file in set(self._files()).difference(files):
             with suppress(PermissionError):  # Windows, while it is being read: the next run will
