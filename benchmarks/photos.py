@@ -56,10 +56,11 @@ HELD_OUT = (
 TRAINING = dict(
     learning_rate=3e-4, smallest_crop=0.25, colour_strength=0.7, averaging=0.98, precision="bf16",
 )  # fmt: skip
-RUNS = {"validation": 80}
+RUNS = {"validation": 80, "train": 24}
 """SimCLR from our weights, without labels: on which photos, and for how many epochs.
 
 On the validation photos themselves, as on a reader's own folder: new to the network, no label used.
+And on the training photos, which our weights have seen already: are more epochs on them of use?
 """
 CONSTANTS = (
     "WIDTH", "RIDGE", "SHARPNESS", "MOST_LANDMARKS", "HIDDEN", "LEARNED", "BATCH", "STEPS",
