@@ -107,17 +107,25 @@ def pytest_runtest_call(item):
 
 
 def pytest_addoption(parser):
-    parser.addoption("--slow", action="store_true", help="run what is marked slow, too, as CI does")
+    parser.addoption("--slow", action="store_true", help="run what is slow, too, as CI does")
+
+
+def is_slow(item) -> bool:
+    """Unanswered exercises show little that their solutions don't: their first cell is the same."""
+    return bool(item.get_closest_marker("slow")) or "notebooks/exercises/" in item.nodeid
 
 
 @pytest.hookimpl(trylast=True)  # after whatever shuffles them
 def pytest_collection_modifyitems(config, items):
-    """Put notebooks first: they take longest, and the quick files then fill up all processes."""
+    """Put notebooks first: they take longest, and the quick files then fill up all processes.
+
+    What is slow is left out, unless it is asked for or the run is of single files or folders.
+    """
     items.sort(key=lambda item: not isinstance(item, IPyNbCell))
-    if not config.getoption("slow"):
-        slow = [item for item in items if item.get_closest_marker("slow")]
-        items[:] = [item for item in items if not item.get_closest_marker("slow")]
-        config.hook.pytest_deselected(items=slow)
+    of_everything = [Path(name).name for name in config.args] == config.getini("testpaths")
+    if of_everything and not config.getoption("slow"):
+        config.hook.pytest_deselected(items=[item for item in items if is_slow(item)])
+        items[:] = [item for item in items if not is_slow(item)]
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist starts its workers

@@ -207,6 +207,7 @@ def test_a_row_that_goes_by_anothers_name_is_never_taken_for_it(many, simlib_hom
 # Several at once, and folders that can't be written
 
 
+@pytest.mark.slow
 def test_two_processes_share_a_cache_without_loss(tmp_path, simlib_home):
     paths = draw_pictures(tmp_path, 40)
     script = """

