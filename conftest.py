@@ -44,6 +44,9 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
     HOME_LOCK.acquire()
     os.environ["SIMLIB_HOME"] = HOME.name  # removed when this process ends, however pytest does
 
+# It has no examples to run, and takes each worker ten seconds to import.
+collect_ignore = ["simlib/training/module.py"]
+
 DECIMAL = re.compile(r"-?\d+\.\d+(?:e[+-]?\d+)?")
 compare_exactly = IPyNbCell.compare_outputs
 
