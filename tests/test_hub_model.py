@@ -6,6 +6,7 @@ import logging
 import pickle
 import shutil
 import sys
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -25,7 +26,8 @@ import simlib
 from simlib.downloads.model_folder import require_safe_open_clip
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("sentence_transformers")
+if find_spec("sentence_transformers") is None:
+    pytest.skip("sentence-transformers is not installed", allow_module_level=True)
 
 TEXTS = ["a Red dress", "shoes!"]
 

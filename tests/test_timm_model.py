@@ -1,12 +1,15 @@
 """What a user loses when these fail: any network that timm has published, by its name."""
 
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 
 import simlib
 
 torch = pytest.importorskip("torch")
-timm = pytest.importorskip("timm")
+if find_spec("timm") is None:  # imported where it is needed: every worker reads this file
+    pytest.skip("timm is not installed", allow_module_level=True)
 
 
 @pytest.mark.parametrize(
@@ -16,6 +19,7 @@ timm = pytest.importorskip("timm")
 def test_the_true_architecture_with_random_weights_gives_timms_own_features(
     model, pictures, tmp_path
 ):
+    import timm
     from safetensors.torch import save_file
 
     torch.manual_seed(0)
@@ -39,6 +43,7 @@ def test_the_true_architecture_with_random_weights_gives_timms_own_features(
 
 
 def test_two_weights_have_two_recipes(tmp_path):
+    import timm
     from safetensors.torch import save_file
 
     recipes = set()
