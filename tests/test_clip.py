@@ -422,6 +422,7 @@ def test_a_model_that_reads_no_pictures_is_refused():
         ClipEncoder(clip_compact.minilm_path(), device="cpu")
 
 
+@pytest.mark.slow
 def test_the_assembled_model_finds_real_photos_as_the_card_says(encoder, photos):
     """Photos that no training saw. A broken tower, projection or preprocessing falls below."""
     results = json.loads((ROOT / "data/models/clip_results.json").read_text(encoding="utf-8"))

@@ -512,6 +512,7 @@ def precision(photos):
     return of
 
 
+@pytest.mark.slow
 def test_efficientnet_finds_products_of_the_same_class(precision, towhee_encoder):
     # 0.61 where this was measured; 0.46 if the network is given values from 0 to 255, not -1 to 1.
     # Finer faults of the preprocessing are found by the comparison with timm above.

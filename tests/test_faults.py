@@ -90,6 +90,7 @@ assert [path.name for path in folder.glob("*.parquet")] + [*folder.glob(".*")] =
     assert_nothing_left_to_do(paths)
 
 
+@pytest.mark.slow
 def test_a_save_that_is_killed_or_met_by_another_leaves_a_whole_file(tmp_path):
     printed = run(
         """

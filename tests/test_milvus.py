@@ -586,6 +586,7 @@ def test_a_number_of_neighbours_out_of_range_is_named(k, flat):
         flat.search(np.ones(16), k=k)
 
 
+@pytest.mark.slow
 def test_an_index_that_another_process_holds_is_named_and_free_once_closed(tmp_path):
     frame = random_frame(20)
     uri = str(tmp_path / "index.db")
@@ -783,6 +784,7 @@ def test_no_shards_are_named(tmp_path):
     assert not (tmp_path / "index.db").exists()
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_and_run_again_no_row_is_lost_or_doubled(tmp_path):
     script = """
 import os, signal, sys

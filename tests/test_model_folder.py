@@ -342,6 +342,7 @@ def test_the_settings_of_published_models_are_allowed(tmp_path):
 ODD = [7, -1.5, True, "a/b", "", [], {}, [[{}]], {"a": {}}, [{"a": "b"}], ["../x"], "x" * 600]
 
 
+@pytest.mark.slow
 def test_settings_of_any_form_end_in_the_one_error_or_none(tiny_clip, folder):
     """Each value, at any depth, becomes each odd one: a KeyError or a crash would get out."""
     router(folder)  # a second form of the list of modules

@@ -188,6 +188,7 @@ def test_it_finds_photos_in_the_languages_that_the_card_names(encoder, photos, m
         assert found == pytest.approx(stated[language]["value"], abs=0.03), language
 
 
+@pytest.mark.slow
 def test_a_reloaded_column_is_searched_with_the_texts_that_went_with_it(
     encoder, compact, tmp_path, monkeypatch
 ):

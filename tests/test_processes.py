@@ -70,6 +70,7 @@ def result_of(method, encoder):
         process.join()
 
 
+@pytest.mark.slow
 @needs_fork
 @pytest.mark.parametrize("name", OPTIONS)
 def test_an_encoder_that_was_used_works_after_a_fork(name, encoders):

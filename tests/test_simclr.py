@@ -192,6 +192,7 @@ def checkpoint_of(tmp_path, state):
     return path.read_bytes()
 
 
+@pytest.mark.slow
 def test_published_weights_survive_a_broken_download_and_embed_as_bolts_does(
     serve, published_bytes, published_state, simlib_home
 ):
