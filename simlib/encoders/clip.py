@@ -94,6 +94,8 @@ class ClipEncoder(WeightedEncoder, TextEncoder):
     """What ``SentenceTransformer(…)`` opens as this model: its folder, or its name on the hub."""
     column = "clip_img_embedding"
     checks_cache = False  # the recipe holds the hash of the weights
+    _of_pictures: Callable[[], Any]
+    _of_texts: Callable[[], Any]
 
     def __init__(
         self,
@@ -120,9 +122,11 @@ class ClipEncoder(WeightedEncoder, TextEncoder):
             known = PUBLISHED if weights == "published" else os.fspath(weights)
             pictures = PICTURES_FOR.get(known.removeprefix("sentence-transformers/"), known)
             self.model_name_or_path = pictures
-            self._of_pictures = self._of_texts = _OpenedOnce.now(open_model(pictures, self._device))
+            opened = open_model(pictures, self._device)
+            self._of_pictures = self._of_texts = lambda: opened
             if pictures != known:
-                self._of_texts = _OpenedOnce.now(open_model(known, self._device))
+                reader = open_model(known, self._device)
+                self._of_texts = lambda: reader
                 self.text_recipe = f"sentence-transformers {known} {_state_of(self._texts)}"
             self.recipe = f"clip sentence-transformers {pictures} {_state_of(self.model)} float32"
             _require_both(self.model, self._texts, os.fspath(weights))
@@ -269,12 +273,6 @@ class _OpenedOnce:
         self._folder, self._device = folder, device
         self._lock = threading.Lock()
         self._model: Any = None
-
-    @classmethod
-    def now(cls, model: Any) -> _OpenedOnce:
-        opened = cls(Path, "cpu")
-        opened._model = model
-        return opened
 
     def __call__(self):
         with self._lock:

@@ -250,15 +250,12 @@ def network_threads() -> int:
     """
     from joblib import cpu_count
 
+    cores = cpu_count()
     if (torch := sys.modules.get("torch")) is not None:
-        return min(torch.get_num_threads(), cpu_count())
+        return min(torch.get_num_threads(), cores)
     # Not imported for this alone; from this variable it has its number, too.
     asked_for = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-    return (
-        min(int(asked_for), cpu_count())
-        if asked_for.isdecimal() and int(asked_for)
-        else cpu_count()
-    )
+    return min(int(asked_for), cores) if asked_for.isdecimal() and int(asked_for) else cores
 
 
 def has_openvino() -> bool:
