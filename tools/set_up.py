@@ -24,6 +24,10 @@ STAMP = os.path.join(VENV, "set-up.done")
 NEEDED_GB = 8
 OLDEST, NEWEST = (3, 11), (3, 13)  # that the tests were run on
 TESTED = "3.11, 3.12 or 3.13"
+COMPILE = (
+    "import compileall, sysconfig; "
+    "compileall.compile_dir(sysconfig.get_path('purelib'), quiet=2, workers=0)"
+)
 
 
 def set_up(asked=None):
@@ -50,6 +54,9 @@ def set_up(asked=None):
     if not by_uv:
         pip(*locked)
     pip("install", "--no-deps", "--no-build-isolation", "-e", ROOT)
+    # pip compiles what it installs, uv does not: then every import of torch would compile it first
+    # where Python may not keep the result (PYTHONDONTWRITEBYTECODE, a read-only environment).
+    run([venv("python"), "-c", COMPILE])  # false too where a package has a file for Python 2
     # Matplotlib lists the fonts at its first import, and says so on stderr: not in a notebook.
     must([venv("python"), "-c", "import matplotlib.font_manager"])
     with open(STAMP, "w") as file:
