@@ -1,6 +1,7 @@
 """The two commands of the README: what they install, and what they say when they can't."""
 
 import ast
+import importlib.util
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import tomllib
 from importlib import metadata
+from importlib.util import cache_from_source
 from pathlib import Path
 
 import pytest
@@ -56,6 +58,16 @@ def test_what_is_installed_is_what_is_locked():
     locked = {name: LOCKED[canonicalize_name(name)][0] for name in installed}
     # A local build, such as 2.15.0+cu132, is the locked version.
     assert {name: version.split("+")[0] for name, version in installed.items()} == locked
+
+
+def test_set_up_compiles_what_it_installs():
+    if Path(sys.prefix) != ROOT / ".venv" or not (ROOT / ".venv" / "set-up.done").exists():
+        pytest.skip("This environment was not made by tools/set_up.py.")
+    # A package that is large and that hardly anything imports whole.
+    folder = Path(importlib.util.find_spec("sympy").origin).parent
+    sources = [path for path in folder.rglob("*.py") if "tests" not in path.parts]
+    missing = [path for path in sources if not Path(cache_from_source(str(path))).exists()]
+    assert len(sources) > 300 and missing == []
 
 
 def test_conda_users_get_the_same_lock():
