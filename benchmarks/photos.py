@@ -73,6 +73,12 @@ PARTS = {
 """What can be measured by itself, and the topics of its rows."""
 SETTINGS_OF = {"adapt": {"strengths", "labelled", "draws", "adapting"}, "simclr": {"training"}}
 """Which settings decide one part alone; the others decide all."""
+ENCODERS = {
+    "networks": ("towhee", "simclr", "clip"),
+    "adapt": ("towhee", "simclr"),
+    "simclr": ("simclr",),
+}
+"""Which networks a part reads; pixels are read in all of them."""
 COLUMNS = ["topic", "what", "gallery", "measure", "value", "low", "high", "queries"]
 
 
@@ -306,6 +312,9 @@ def kept(parts: set[str]) -> pd.DataFrame:
     first = RESULTS.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
     made_by, now = json.loads(first), json.loads(json.dumps(settings()))
     replaced = set().union(*(SETTINGS_OF.get(part, set()) for part in parts))
+    of_others = {name for part in PARTS.keys() - parts for name in ENCODERS[part]}
+    for one in (made_by, now):
+        one["recipes"] = {n: one["recipes"].get(n) for n in ("pixels", *sorted(of_others))}
     changed = sorted(key for key in now.keys() - replaced if made_by.get(key) != now[key])
     if changed:
         raise SystemExit(f"{changed} changed since {RESULTS.name} was made: measure all parts.")
@@ -326,8 +335,7 @@ def main(photos: Path, runs: Path | None, only: str | None) -> None:
     leave = set(twice[twice["group"].isin(groups) & ~twice["img_path"].isin(known)]["img_path"])
     seen_df = seen_df[~seen_df["img_path"].isin(leave)].reset_index(drop=True)
 
-    names = {"networks": ("towhee", "simclr", "clip"), "adapt": ("towhee", "simclr")}
-    needed = [name for name in names["networks"] if any(name in names.get(p, ()) for p in parts)]
+    needed = [name for name in ENCODERS["networks"] if any(name in ENCODERS[p] for p in parts)]
     encoders = {
         "pixels": simlib.load_encoder("pixels", size=PIXELS),
         **{name: simlib.load_encoder(name) for name in needed},

@@ -490,7 +490,7 @@ def test_trainings_side_by_side_give_their_mean(monkeypatch):
     generator = torch.Generator().manual_seed(0)
     towers = SimpleNamespace(names=torch.randn(1000, 384, generator=generator))
     views = torch.rand(1, 6, 1280, generator=generator).numpy()
-    photos = train_clip.Pictures(views, None, None, None)
+    photos = train_clip.Pictures(views, None, None, None, None)
     recipe = train_clip.Recipe(hidden_units=8, colour_units=3)
     members = []
     for seed in (1, 2):

@@ -183,7 +183,7 @@ def test_the_compact_model_knows_what_the_sample_does_not_show(clip_encoder):
     image_df = simlib.load_catalogue("sample").groupby("category").head(6)
     image_df = simlib.embed(image_df, clip, progress=False)
     present = ["a red handbag", "sneakers", "a green dress", "an umbrella", "a pair of sunglasses"]
-    absent = ["a trombone", "a cheeseburger", "a fire engine", "a snowy mountain", "a hedgehog"]
+    absent = ["a trombone", "a cheeseburger", "a lighthouse", "a snowy mountain", "a hedgehog"]
     for texts, fits in ((present, True), (absent, False)):
         for text in texts:
             found = simlib.nearest(image_df, clip.column, text=text, encoder=clip)

@@ -40,7 +40,7 @@ SIMLIB = """
 # The core may import these two rooms at once, and any other only inside a function.
 FREE_ROOMS = {"encoders", "storage"}
 MAKE = """
-    drawing captions translations
+    drawing captions translations clip_views pin
     clip_words
     clip_model english_or_not
     measure_clip

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from clip_views import pictures_of
 from clip_words import WORDNET, Labels, holds, in_batches
 from torch import nn
 from torch.nn import functional
@@ -26,8 +27,8 @@ class Recipe:
     """The settings of a training."""
 
     steps: int = 600
-    batch: int = 384
-    shares: tuple[float, float, float] = (0.55, 0.2, 0.25)  # photos, drawings, ImageNet
+    batch: int = 640
+    shares: tuple[float, float, float] = (0.4, 0.2, 0.4)  # photos, drawings, ImageNet
     learning_rate: float = 2e-3
     dropout: float = 0.5
     pull_to_identity: float = 2.0
@@ -37,7 +38,7 @@ class Recipe:
     noise: float = 1.0
     coloured: float = 0.6
     evenness: float = 0.1  # of classes: 0 samples them by their number of photos, 1 equally
-    clothing_share: float = 0.5  # of ImageNet's pictures: clothes, bags and whatever is drawn
+    clothing_share: float = 0.8  # of ImageNet's pictures: clothes, bags and whatever is drawn
     names_scale: float = 1.6  # ConSE's weight; fixed, so that what is unseen keeps its say
     hidden_units: int = 512
     hidden_dropout: float = 0.5
@@ -52,9 +53,10 @@ class Pictures:
     """Features of some pictures, and what is known of them."""
 
     views: np.ndarray  # float32 (views, n, 1280), the first as the model reads the pictures
-    patches: np.ndarray  # float32 (n, 144, 3)
+    patches: np.ndarray  # float32 (views, n, 144, 3)
     label: np.ndarray  # int (n,)
     colour: np.ndarray  # int (n,), -1 where unknown
+    in_colour: np.ndarray  # bool (views,), whether a view shows the colour
 
     @property
     def features(self) -> np.ndarray:
@@ -62,7 +64,8 @@ class Pictures:
 
     def __getitem__(self, rows) -> Pictures:
         return Pictures(
-            self.views[:, rows], self.patches[rows], self.label[rows], self.colour[rows]
+            *(self.views[:, rows], self.patches[:, rows], self.label[rows], self.colour[rows]),
+            self.in_colour,
         )
 
 
@@ -214,27 +217,28 @@ class Towers:
             )
         return np.stack([self._texts[text] for text in texts])
 
-    def read(self, name: str, items, ways=None) -> dict[str, np.ndarray]:
+    def read(self, name: str, items, views) -> dict[str, np.ndarray]:
         """Return views, patches and facts of ``(picture, facts)`` pairs, kept in the scratch.
 
-        ``ways`` returns the views of a picture, the picture itself first; by default it is the only
-        one.
+        ``views`` are those of :mod:`clip_views`, the picture itself first.
         """
         path = self.scratch / f"{name}.npz"
         if not path.exists():
             network = efficientnet_lite0.load_features(side=clip_compact.INPUT_SIDE)
-            views, patches, facts = [], [], []
+            features, patches, facts = [], [], []
             for picture, about in items():
-                pictures = ways(picture) if ways else [picture]
-                stack = np.stack([clip_compact.lay_on_square(one) for one in pictures])
-                views.append(network(stack))
-                patches.append(mean_colours(stack[:1]))
+                stack = np.stack(
+                    [clip_compact.lay_on_square(one) for one in pictures_of(picture, views)]
+                )
+                features.append(network(stack))
+                patches.append(mean_colours(stack))
                 facts.append(about)
             np.savez(
                 path,
-                views=np.stack(views, axis=1),
-                patches=np.concatenate(patches),
+                views=np.stack(features, axis=1),
+                patches=np.stack(patches, axis=1),
                 facts=np.array(facts),
+                in_colour=np.array([in_colour for _, in_colour in views]),
             )
         return dict(np.load(path))
 

@@ -71,7 +71,7 @@ class Examiner:
             return functional.normalize(found, dim=1).numpy()
         with torch.no_grad():
             by_name = self.towers.by_name(self.photos.features, model.class_texts)
-            given = (self.photos.features, by_name, self.photos.patches)
+            given = (self.photos.features, by_name, self.photos.patches[0])
             return model.images(*(torch.from_numpy(one) for one in given)).numpy()
 
     def texts(self, model: Projections | None, texts: list[str]) -> np.ndarray:

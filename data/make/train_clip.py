@@ -31,35 +31,17 @@ from pathlib import Path
 import numpy as np
 import torch
 from clip_model import PATCHES_A_SIDE, Pictures, Projections, Recipe, Towers
+from clip_views import AS_IT_IS, OF_DRAWINGS, OF_PHOTOS
 from clip_words import CLASSES, COLOUR_NAMES, Captions, Concept, Labels, concepts
 from measure_clip import measure
-from PIL import Image, ImageOps
 from safetensors.numpy import save
 from torch import nn
 from torch.nn import functional
 
 from simlib.images import load_image
-from simlib.networks import clip_compact
 from simlib.storage.hashing import sha256_of
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
-
-
-def in_a_square(picture: Image.Image, side: int) -> Image.Image:
-    """Return the picture centred on a white square; what exceeds the square is cut off."""
-    square = Image.new("RGB", (side, side), "white")
-    square.paste(picture, tuple((side - length) // 2 for length in picture.size))
-    return square
-
-
-def ways_to_see(picture: Image.Image) -> list[Image.Image]:
-    """Return the views of a photo in training: the photo itself, then as it may also be taken."""
-    shorter, longer = sorted(picture.size)
-    squeezed = picture.resize((clip_compact.INPUT_SIDE,) * 2, Image.Resampling.BICUBIC)
-    middle = in_a_square(picture, shorter)
-    mirrored = [ImageOps.mirror(one) for one in (picture, squeezed, middle)]
-    nearer, farther = (in_a_square(picture, round(longer * by)) for by in (0.85, 1 / 0.85))
-    return [picture, squeezed, middle, *mirrored, nearer, farther]
 
 
 def photos_of(folder: Path):
@@ -224,7 +206,7 @@ def settle(model: Projections, material: Material) -> None:
         view = mostly_first(rng, photos.views, 256)
         said = [rng.choice(len(chances[label]), p=chances[label]) for label in classes]
         with torch.no_grad():
-            tokens = model.towers.tokens(torch.from_numpy(photos.patches[picked]))
+            tokens = model.towers.tokens(torch.from_numpy(photos.patches[view, picked]))
             seen = [torch.from_numpy(one[view, picked]) for one in read]
             pictures = sum(model.parts(*seen, tokens, recipe.dropout))  # (256, 384)
             texts = model.texts(material.embedded[said])  # (classes, 384)
@@ -305,15 +287,16 @@ def train_member(material: Material, recipe: Recipe) -> Projections:
             shown = rng.choice(list(rows), count, p=sizes / sizes.sum())
             picked = [rng.choice(rows[label]) for label in shown]
             view = mostly_first(rng, some.views, count)
+            tint = np.where(some.in_colour[view], some.colour[picked], -1)
             batch.append(
                 (
                     *(some.views[view, picked], named[view, picked]),
-                    *(some.patches[picked], some.label[picked], some.colour[picked]),
+                    *(some.patches[view, picked], some.label[picked], tint),
                 )
             )
         chosen = rng.choice(imagenet, counts[2], p=often) - labels.imagenet_start
         noise = recipe.noise * residuals[rng.integers(len(residuals), size=counts[2])]
-        borrowed = photos.patches[rng.integers(len(photos.patches), size=counts[2])]
+        borrowed = photos.patches[0, rng.integers(len(photos.label), size=counts[2])]
         label, colour = chosen + labels.imagenet_start, np.full(counts[2], -1)
         batch.append((class_means[chosen] + noise, names[chosen], borrowed, label, colour))
         features, named, patches, label, colour = (
@@ -371,29 +354,33 @@ def main() -> None:
     towers = Towers(arguments.scratch, labels)
 
     def photos_in(part: str) -> Pictures:
-        ways = ways_to_see if part == "train" else None
-        found = towers.read(part, lambda: photos_of(arguments.photos / part), ways)
+        views = OF_PHOTOS if part == "train" else AS_IT_IS
+        found = towers.read(part, lambda: photos_of(arguments.photos / part), views)
         colour = [COLOUR_NAMES.index(one) if one else -1 for one in found["facts"][:, 1]]
         label = [CLASSES.index(name) for name in found["facts"][:, 0]]
-        return Pictures(found["views"], found["patches"], np.array(label), np.array(colour))
+        return pictures(found, label, colour)
 
-    def drawings_in(name: str, turns: int, seed: int) -> Pictures:
+    def drawings_in(name: str, turns: int, seed: int, views: list) -> Pictures:
         count = turns * len(kinds) * len(drawing.COLOURS)
-        found = towers.read(name, lambda: drawings_of(count, seed))
+        found = towers.read(name, lambda: drawings_of(count, seed), views)
         label = [labels.kind_start + labels.kinds.index(kind) for kind in found["facts"][:, 0]]
         colour = [COLOUR_NAMES.index(tint) for tint in found["facts"][:, 1]]
-        return Pictures(found["views"], found["patches"], np.array(label), np.array(colour))
+        return pictures(found, label, colour)
+
+    def pictures(found: dict[str, np.ndarray], label: list, colour: list) -> Pictures:
+        own = found["views"], found["patches"], np.array(label), np.array(colour)
+        return Pictures(*own, found["in_colour"])
 
     photos, validation = photos_in("train"), photos_in("validation")
-    drawn = drawings_in("drawings", arguments.turns, seed=1)
-    test_drawn = drawings_in("test-drawings", 1, seed=901)
+    drawn = drawings_in("drawings", arguments.turns, 1, OF_DRAWINGS)
+    test_drawn = drawings_in("test-drawings", 1, 901, AS_IT_IS)
     recipe = Recipe()
     model = train(towers, photos, drawn, labels, concepts(labels), recipe)
     MODELS.mkdir(exist_ok=True)
     path = MODELS / "clip.safetensors"
     # Not save_file, whose files nobody else may read.
     path.write_bytes(save(model.shipped(), metadata={"made_by": "data/make/train_clip.py"}))
-    print(f'PROJECTIONS_SHA256 = "{sha256_of(path)}"  # for simlib/networks/clip_compact.py')
+    print(f"{sha256_of(path)}: python data/make/pin.py puts it into the source", flush=True)
     figures = measure(
         *(towers, photos, drawn, validation, test_drawn, labels, model),
         train=lambda some, drawings, texts, banned=frozenset(): train(

@@ -57,7 +57,7 @@ NAME = "clip_multilingual"
 class Recipe:
     """The settings of a training."""
 
-    units: int = 4096  # of the hidden layer
+    units: int = 8192  # of the hidden layer
     steepness: float = 1.0  # the standard deviation of what the hidden units read
     offsets: float = 0.5  # and that of their biases
     ridge: float = 1e-2  # the penalty, as a share of the mean variance of a hidden unit
@@ -231,7 +231,7 @@ def main() -> None:
         }
         # Not save_file, whose files nobody else may read.
         path.write_bytes(save(shipped, metadata={"made_by": "data/make/train_multilingual.py"}))
-        print(f'PROJECTION_SHA256 = "{sha256_of(path)}"  # for clip_multilingual.py', flush=True)
+        print(f"{sha256_of(path)}: python data/make/pin.py puts it into the source", flush=True)
 
     def without(banned: Callable[[str, str], bool]) -> Callable[[list[str]], np.ndarray]:
         some = trainer.layers(banned).as_shipped()

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     import torch
 
 PROJECTIONS = data_folder() / "models" / "clip.safetensors"
-PROJECTIONS_SHA256 = "c5eb6543f3562f625685a6eeec1e0da792bc083f9866a976e4d250772d95b893"
+PROJECTIONS_SHA256 = "1fa220a37b866921634518aee1925d2e8cae38310c2ae1df8b486301e05317bd"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 ASSEMBLY = 3  # raised when the code below builds another folder from the same weights
 RECIPE = (
@@ -165,12 +165,12 @@ SETTINGS: dict[str, object] = {
 _WEIGHTS_SHA256 = {
     "image_0_Transformer": "f3d48ba8cdabed0908b1f77913e334a0636a176b6162fbfa17f4dcae68768b2e",
     "image_1_Transformer": "bf0b29a5a978b348bec68fb236fdc82b8afb75fc47f3760bbd9300490f24fe93",
-    "image_2_Dense": "de2293d542db6dc8ba6bd567487f5644966970897a32d8408295ef7912a0c090",
-    "image_4_Dense": "9c4cb5fc758df0245fcc7c2056fe7aaf3d5ecae6d92acc0713732798191fabe0",
-    "image_5_Dense": "7f63030a71c7d1c420f262cc38b15ed3095fce2e8b624226528700be4d260802",
-    "image_6_Dense": "1f125ea6c4dc3c1357f202fbf990bd71a8d0c841cdb788f9c6969b19a584256d",
+    "image_2_Dense": "9f2f89723d9b5066312cc1b3b65d2ae2c49f93f680d8192586287bc80925c3db",
+    "image_4_Dense": "e70f99afae8cf8e46c467192bea2b55160a09fa641a4f41e72ca26c9906a83e5",
+    "image_5_Dense": "ada88fa8fb550dbbf9c29ee47d5cc8bfb6e13e0e436eb27f2073be059a19bc2c",
+    "image_6_Dense": "396699ebc53dad3f9f2576993b1bf5db400a4decd9899c85235ac4a73e7ad4ae",
     "text_0_Transformer": "1377e9af0ca0b016a9f2aa584d6fc71ab3ea6804fae21ef9fb1416e2944057ac",
-    "text_3_Dense": "c52d6ae89198599cf2d39affb655dc0f03fc1a6e0496f3a5f3f9c1fb44baedf5",
+    "text_3_Dense": "761a92c3561203d3cb88a616ab28c9d2d529f932c3bac0cffa356d195b4f92eb",
 }
 SHA256 = {f"{part}/model.safetensors": sha256 for part, sha256 in _WEIGHTS_SHA256.items()} | {
     "text_0_Transformer/tokenizer.json":

@@ -38,9 +38,9 @@ from simlib.networks.assembled import (
 )
 
 PROJECTION = data_folder() / "models" / "clip_multilingual.safetensors"
-PROJECTION_SHA256 = "81ce34dbce775b440ed67779c1efa64335b7e517be6a40fc362d5c5def21ef93"
+PROJECTION_SHA256 = "dd6aaf430bf17dc83ca5db4ab0e5ec0f4ea36650413b7a267c4a45e84c30e775"
 ASSEMBLY = 1  # raised when the code below builds another folder from the same weights
-UNITS = 4096  # of the hidden layer
+UNITS = 8192  # of the hidden layer
 TEXT_RECIPE = f"multilingual {PROJECTION_SHA256[:12]}"
 LANGUAGES = ("en", "zh", "fa", "es", "fr", "de", "ja")  # those it was trained with
 PREFIX = "query: "  # which the network expects before a text that is compared with others
@@ -90,8 +90,8 @@ SETTINGS: dict[str, object] = {
 SHA256 = {
     "model.safetensors": "cda1fc089b4d4936ad8ef8138977332fad4ca4fb2984f8a454cab737b53e7559",
     "tokenizer.json": "d9208501fd4e32f339acafac900cd43efd6a89c26e514955c99bfac2cfafd5cf",
-    "3_Dense/model.safetensors": "d26e14f5eb6397970b2d0d61c297798332c85af1cf2d025ade0872d93350f69f",
-    "4_Dense/model.safetensors": "5ff9586989efe6ba65988cae99eb4830614a7512886aec47810f4836bc76defd",
+    "3_Dense/model.safetensors": "4f8ee725bda628af5e2d02510608692425858a722d44298fde0d2d6be6a15da4",
+    "4_Dense/model.safetensors": "d5c611fbe9c6b534a3625c84d5baa73078cdcb1e9687a942f4be373d43fea0da",
 }
 """Of the other files in the folder."""
 

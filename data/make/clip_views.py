@@ -1,0 +1,130 @@
+"""The views of a picture that the compact image-text model learns from.
+
+A shop's pictures are cut out, enlarged from thumbnails or grey where a snapshot is none of that; a
+view that was trained is a picture that is read. Measured on training photos set aside and made 28
+pixels small and grey: macro F1 0.24 with the recipe before, without the last five views of a photo,
+0.68 with this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+from PIL import Image, ImageFilter, ImageOps
+
+from simlib.networks import clip_compact
+
+View = Callable[[Image.Image], Image.Image]
+
+
+def in_a_square(picture: Image.Image, side: int) -> Image.Image:
+    """Return the picture centred on a white square; what exceeds the square is cut off."""
+    square = Image.new("RGB", (side, side), "white")
+    square.paste(picture, tuple((side - length) // 2 for length in picture.size))
+    return square
+
+
+def squeezed(picture: Image.Image) -> Image.Image:
+    return picture.resize((clip_compact.INPUT_SIDE,) * 2, Image.Resampling.BICUBIC)
+
+
+def middle(picture: Image.Image) -> Image.Image:
+    return in_a_square(picture, min(picture.size))
+
+
+def nearer(picture: Image.Image) -> Image.Image:
+    return in_a_square(picture, round(max(picture.size) * 0.85))
+
+
+def farther(picture: Image.Image) -> Image.Image:
+    return in_a_square(picture, round(max(picture.size) / 0.85))
+
+
+def grey(picture: Image.Image) -> Image.Image:
+    return ImageOps.grayscale(picture).convert("RGB")
+
+
+def small(picture: Image.Image, side: int) -> Image.Image:
+    """Return the picture as it looks enlarged from a thumbnail, with a white margin."""
+    longer = max(picture.size)
+    size = [max(1, round(length * side / longer)) for length in picture.size]
+    thumbnail = in_a_square(picture.resize(size, Image.Resampling.BOX), side + 8)
+    return thumbnail.resize((224, 224), Image.Resampling.BICUBIC)
+
+
+def cut_out(picture: Image.Image) -> Image.Image:
+    """Return the picture with white for what resembles its border.
+
+    The border's colours are grouped by k-means; what is farther from all groups than they are wide
+    is the thing. The whole picture where that is next to nothing, or nearly all of it.
+    """
+    scale = 96 / max(picture.size)
+    size = [max(8, round(length * scale)) for length in picture.size]
+    pixels = np.asarray(picture.resize(size, Image.Resampling.BOX).convert("LAB"), np.float32)
+    wide = max(2, round(min(size) * 0.06))
+    sides = (pixels[:wide], pixels[-wide:], pixels[:, :wide], pixels[:, -wide:])
+    border = np.concatenate([side.reshape(-1, 3) for side in sides])
+    rng = np.random.default_rng(0)
+    centres = border[rng.choice(len(border), 6, replace=False)]
+    for _ in range(8):
+        nearest = squared_distances(border, centres).argmin(1)
+        centres = np.stack(
+            [
+                border[nearest == place].mean(0) if (nearest == place).any() else centre
+                for place, centre in enumerate(centres)
+            ]
+        )
+    nearest = squared_distances(border, centres).argmin(1)
+    centres = centres[np.bincount(nearest, minlength=6) > 0.06 * len(border)]
+    spread = np.sqrt(squared_distances(border, centres).min(1)).mean()
+    far = np.sqrt(squared_distances(pixels.reshape(-1, 3), centres).min(1)).reshape(
+        pixels.shape[:2]
+    )
+    mask = Image.fromarray(np.uint8(255 * (far > max(14, 2.2 * spread))))
+    mask = mask.filter(ImageFilter.MedianFilter(7)).filter(ImageFilter.MaxFilter(5))
+    mask = mask.resize(picture.size, Image.Resampling.BILINEAR)
+    if not 0.08 <= np.asarray(mask).mean() / 255 <= 0.9:
+        return picture
+    return Image.composite(picture, Image.new("RGB", picture.size, "white"), mask)
+
+
+def squared_distances(rows: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    return ((rows[:, None] - centres[None]) ** 2).sum(2)  # (rows, centres)
+
+
+def itself(picture: Image.Image) -> Image.Image:
+    return picture
+
+
+def then(first: View, second: View) -> View:
+    return lambda picture: second(first(picture))
+
+
+def small_and_grey(picture: Image.Image) -> Image.Image:
+    return grey(small(picture, 28))
+
+
+# The picture as the model reads it comes first; True for a view that shows the colour.
+OF_PHOTOS: list[tuple[View, bool]] = [
+    (itself, True),
+    (squeezed, True),
+    (middle, True),
+    (ImageOps.mirror, True),
+    (then(squeezed, ImageOps.mirror), True),
+    (then(middle, ImageOps.mirror), True),
+    (nearer, True),
+    (farther, True),
+    (grey, False),
+    (small_and_grey, False),
+    (lambda picture: small(picture, 48), True),
+    (cut_out, True),
+    (then(cut_out, small_and_grey), False),
+]
+# Drawings teach colours: grey ones are few.
+OF_DRAWINGS: list[tuple[View, bool]] = [(itself, True), (small_and_grey, False)]
+AS_IT_IS: list[tuple[View, bool]] = [(itself, True)]
+
+
+def pictures_of(picture: Image.Image, views: Iterable[tuple[View, bool]]) -> list[Image.Image]:
+    return [view(picture) for view, _ in views]
