@@ -335,7 +335,8 @@ def main(photos: Path, runs: Path | None, only: str | None) -> None:
     leave = set(twice[twice["group"].isin(groups) & ~twice["img_path"].isin(known)]["img_path"])
     seen_df = seen_df[~seen_df["img_path"].isin(leave)].reset_index(drop=True)
 
-    needed = [name for name in ENCODERS["networks"] if any(name in ENCODERS[p] for p in parts)]
+    read = {name for part in parts - {"simclr"} for name in ENCODERS[part]}  # which trains its own
+    needed = [name for name in ENCODERS["networks"] if name in read]
     encoders = {
         "pixels": simlib.load_encoder("pixels", size=PIXELS),
         **{name: simlib.load_encoder(name) for name in needed},

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from clip_views import pictures_of
+from clip_views import View
 from clip_words import WORDNET, Labels, holds, in_batches
 from torch import nn
 from torch.nn import functional
@@ -57,6 +57,12 @@ class Pictures:
     label: np.ndarray  # int (n,)
     colour: np.ndarray  # int (n,), -1 where unknown
     in_colour: np.ndarray  # bool (views,), whether a view shows the colour
+
+    @classmethod
+    def of(cls, found: dict[str, np.ndarray], label: list[int], colour: list[int]) -> Pictures:
+        """Return what :meth:`Towers.read` found, with labels and colours."""
+        known = np.array(label), np.array(colour)
+        return cls(found["views"], found["patches"], *known, found["in_colour"])
 
     @property
     def features(self) -> np.ndarray:
@@ -217,7 +223,7 @@ class Towers:
             )
         return np.stack([self._texts[text] for text in texts])
 
-    def read(self, name: str, items, views) -> dict[str, np.ndarray]:
+    def read(self, name: str, items, views: list[tuple[View, bool]]) -> dict[str, np.ndarray]:
         """Return views, patches and facts of ``(picture, facts)`` pairs, kept in the scratch.
 
         ``views`` are those of :mod:`clip_views`, the picture itself first.
@@ -227,9 +233,7 @@ class Towers:
             network = efficientnet_lite0.load_features(side=clip_compact.INPUT_SIDE)
             features, patches, facts = [], [], []
             for picture, about in items():
-                stack = np.stack(
-                    [clip_compact.lay_on_square(one) for one in pictures_of(picture, views)]
-                )
+                stack = np.stack([clip_compact.lay_on_square(view(picture)) for view, _ in views])
                 features.append(network(stack))
                 patches.append(mean_colours(stack))
                 facts.append(about)

@@ -8,7 +8,7 @@ pixels small and grey: macro F1 0.24 with the recipe before, without the last fi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import numpy as np
 from PIL import Image, ImageFilter, ImageOps
@@ -124,7 +124,3 @@ OF_PHOTOS: list[tuple[View, bool]] = [
 # Drawings teach colours: grey ones are few.
 OF_DRAWINGS: list[tuple[View, bool]] = [(itself, True), (small_and_grey, False)]
 AS_IT_IS: list[tuple[View, bool]] = [(itself, True)]
-
-
-def pictures_of(picture: Image.Image, views: Iterable[tuple[View, bool]]) -> list[Image.Image]:
-    return [view(picture) for view, _ in views]

@@ -5,7 +5,7 @@
 writes ``data/models/clip.safetensors`` and ``data/models/clip_results.json``. PHOTOS is the
 clothing data set, with ``train/`` and ``validation/`` (``data/README.md`` says how to get it); it
 needs ``data/make/requirements.txt``. Both towers are frozen: their features are computed once, in
-minutes, and kept in SCRATCH; a training then takes about a minute.
+half an hour, and kept in SCRATCH; a training then takes about three minutes.
 
 The loss is CLIP's (https://arxiv.org/abs/2103.00020), with every pair of a batch that is known to
 match as a positive, and pairs of which nothing is known masked out. The pictures, none of them in
@@ -358,18 +358,14 @@ def main() -> None:
         found = towers.read(part, lambda: photos_of(arguments.photos / part), views)
         colour = [COLOUR_NAMES.index(one) if one else -1 for one in found["facts"][:, 1]]
         label = [CLASSES.index(name) for name in found["facts"][:, 0]]
-        return pictures(found, label, colour)
+        return Pictures.of(found, label, colour)
 
     def drawings_in(name: str, turns: int, seed: int, views: list) -> Pictures:
         count = turns * len(kinds) * len(drawing.COLOURS)
         found = towers.read(name, lambda: drawings_of(count, seed), views)
         label = [labels.kind_start + labels.kinds.index(kind) for kind in found["facts"][:, 0]]
         colour = [COLOUR_NAMES.index(tint) for tint in found["facts"][:, 1]]
-        return pictures(found, label, colour)
-
-    def pictures(found: dict[str, np.ndarray], label: list, colour: list) -> Pictures:
-        own = found["views"], found["patches"], np.array(label), np.array(colour)
-        return Pictures(*own, found["in_colour"])
+        return Pictures.of(found, label, colour)
 
     photos, validation = photos_in("train"), photos_in("validation")
     drawn = drawings_in("drawings", arguments.turns, 1, OF_DRAWINGS)
