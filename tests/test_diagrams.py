@@ -9,6 +9,7 @@ from pathlib import Path
 import matplotlib
 import nbformat
 import pytest
+from every_notebook import every_notebook
 from PIL import ImageFont
 
 ROOT = Path(__file__).parents[1]
@@ -54,7 +55,7 @@ def test_a_diagram_is_described_and_no_text_is_clipped_or_covers_another(name):
 
 def test_every_picture_in_a_notebook_exists_and_says_what_it_shows():
     shown = set()
-    for notebook in ROOT.glob("notebooks/**/*.ipynb"):
+    for notebook in every_notebook(ROOT / "notebooks"):
         for cell in nbformat.read(notebook, as_version=4).cells:
             if cell.cell_type != "markdown":
                 continue

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from every_notebook import every_notebook
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 GLOSSARY = (NOTEBOOKS / "GLOSSARY.md").read_text(encoding="utf-8")
@@ -20,7 +21,7 @@ def markdown_of(path: Path) -> str:
     return "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
 
 
-OURS = [path for path in sorted(NOTEBOOKS.glob("**/*.ipynb")) if "checkpoint" not in path.name]
+OURS = every_notebook(NOTEBOOKS)
 NUMBERS = [path.name[:2] for path in sorted(NOTEBOOKS.glob("*.ipynb"))]
 PAGES = [*OURS, NOTEBOOKS / "GLOSSARY.md"]
 

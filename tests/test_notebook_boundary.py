@@ -8,10 +8,11 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from every_notebook import every_notebook
 from IPython.core.inputtransformer2 import TransformerManager
 
 ROOT = Path(__file__).parents[1]
-NOTEBOOKS = sorted(ROOT.glob("notebooks/**/*.ipynb"))
+NOTEBOOKS = every_notebook(ROOT / "notebooks")
 PUBLIC_MODULES = ("simlib", "simlib.check", "simlib.measuring", "simlib.training")
 OF_EVERY_MODULE = {"__file__", "__version__"}
 
