@@ -1,5 +1,6 @@
 """Strategy 4: pictures and words in one space, offline, and text that is never opened as a file."""
 
+import csv
 import json
 import shutil
 import socket
@@ -15,6 +16,7 @@ from average_colours import run_python, start_python
 from loopback import loopback
 from PIL import Image
 from quiet_machine import assert_quick
+from sklearn.metrics import average_precision_score
 from tiny_clip import save_tiny_clip
 
 from simlib.downloads import http
@@ -440,6 +442,44 @@ def test_the_assembled_model_finds_real_photos_as_the_card_says(encoder, photos)
     assert precision == pytest.approx(stated["class names, precision@10"]["value"], abs=0.03)
 
 
+def kinds_of_photos() -> dict[str, str]:
+    """Return the kind of each photo that was told, by its path below the photos' folder."""
+    with (ROOT / "data/make/photo_kinds.csv").open(encoding="utf-8", newline="") as file:
+        rows = [(row["img_path"], row["kind"]) for row in csv.DictReader(file)]
+    assert rows == sorted(set(rows))
+    return dict(rows)
+
+
+@pytest.mark.slow
+def test_the_assembled_model_tells_kinds_of_shoes_apart(encoder, photos):
+    """Photos that no training saw; a caption that calls every shoe a boot falls below."""
+    results = json.loads((ROOT / "data/models/clip_results.json").read_text(encoding="utf-8"))
+    stated = results["figures"]["all classes and words trained"]
+    stated = stated["kinds of a class, average precision"]["each kind"]
+    told = {
+        path: kind
+        for path, kind in kinds_of_photos().items()
+        if path.startswith("validation/shoes/")
+    }
+    images = encoder.encode([Image.open(photos / path) for path in told])
+    for kind in ("sneaker", "boot", "sandal"):
+        scores = images @ encoder.encode_text([f"a photo of {kind}s"])[0]
+        right = np.array([one == kind for one in told.values()])
+        found = average_precision_score(right, scores)
+        assert found == pytest.approx(stated[kind]["value"], abs=0.1), kind
+        assert found > right.mean() + 0.2, kind
+
+
+def test_every_photo_whose_kind_was_told_is_of_that_kinds_class(photos):
+    told = kinds_of_photos()
+    assert len(told) > 1300
+    classes = {}
+    for path, kind in told.items():
+        assert (photos / path).is_file(), path
+        classes.setdefault(kind, set()).add(path.split("/")[1])
+    assert all(len(of) == 1 for of in classes.values()), classes
+
+
 def test_the_measured_figures_are_those_of_the_shipped_weights():
     results = json.loads((ROOT / "data/models/clip_results.json").read_text(encoding="utf-8"))
     assert results["sha256"] == clip_compact.PROJECTIONS_SHA256
@@ -453,8 +493,9 @@ def test_the_measured_figures_are_those_of_the_shipped_weights():
         assert text in card, text
 
 
-def test_the_figures_for_unseen_words_rest_on_captions_without_them():
-    """Otherwise the card would call seen words unseen."""
+@pytest.fixture
+def clip_words():
+    """The module of captions, and its labels for today's drawings."""
     pytest.importorskip("skia", reason="the drawings' kinds need data/make/requirements.txt")
     sys.path.insert(0, str(ROOT / "data/make"))
     try:
@@ -463,7 +504,24 @@ def test_the_figures_for_unseen_words_rest_on_captions_without_them():
     finally:
         sys.path.pop(0)
     kinds = {name: set(kind.fitting_labels) for name, kind in drawing.KINDS.items()}
-    labels = clip_words.Labels(kinds)
+    return clip_words, clip_words.Labels(kinds)
+
+
+def test_no_caption_says_of_a_boot_that_it_is_a_sandal(clip_words):
+    clip_words, labels = clip_words
+    captions = clip_words.Captions.of(clip_words.concepts(labels), labels)
+    truth = captions.truth[captions.concept[captions.texts.index("sandals")]]
+    said = dict(zip(labels.names[: labels.imagenet_start], truth, strict=False))
+    assert [said[name] for name in ("sandal", "drawn sandal")] == [1, 1]
+    assert [said[name] for name in ("boot", "drawn boot", "sneaker", "dress")] == [0, 0, 0, 0]
+    assert said["shoes"] == -1  # a photo of shoes whose kind nobody could tell
+    everything = captions.truth[captions.concept[captions.texts.index("footwear")]]
+    assert {everything[labels.names.index(kind)] for kind in ("sandal", "boot", "shoes")} == {1}
+
+
+def test_the_figures_for_unseen_words_rest_on_captions_without_them(clip_words):
+    """Otherwise the card would call seen words unseen."""
+    clip_words, labels = clip_words
     for words in (clip_words.EVERYDAY, clip_words.HARDER):
         banned = clip_words.banned_words(words)
         remaining = clip_words.concepts(labels, banned=banned)
@@ -490,7 +548,7 @@ def test_trainings_side_by_side_give_their_mean(monkeypatch):
     generator = torch.Generator().manual_seed(0)
     towers = SimpleNamespace(names=torch.randn(1000, 384, generator=generator))
     views = torch.rand(1, 6, 1280, generator=generator).numpy()
-    photos = train_clip.Pictures(views, None, None, None, None)
+    photos = train_clip.Pictures(views, None, None, None, None, None)
     recipe = train_clip.Recipe(hidden_units=8, colour_units=3)
     members = []
     for seed in (1, 2):

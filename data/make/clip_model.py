@@ -38,6 +38,7 @@ class Recipe:
     noise: float = 1.0
     coloured: float = 0.6
     evenness: float = 0.1  # of classes: 0 samples them by their number of photos, 1 equally
+    kinds_apart: float = 0.3  # how often "a boot" counts as wrong of a sandal, a kind of one class
     clothing_share: float = 0.8  # of ImageNet's pictures: clothes, bags and whatever is drawn
     names_scale: float = 1.6  # ConSE's weight; fixed, so that what is unseen keeps its say
     hidden_units: int = 512
@@ -55,13 +56,20 @@ class Pictures:
     views: np.ndarray  # float32 (views, n, 1280), the first as the model reads the pictures
     patches: np.ndarray  # float32 (views, n, 144, 3)
     label: np.ndarray  # int (n,)
+    kind: np.ndarray  # int (n,), the label of its kind, or its label where that is unknown
     colour: np.ndarray  # int (n,), -1 where unknown
     in_colour: np.ndarray  # bool (views,), whether a view shows the colour
 
     @classmethod
-    def of(cls, found: dict[str, np.ndarray], label: list[int], colour: list[int]) -> Pictures:
-        """Return what :meth:`Towers.read` found, with labels and colours."""
-        known = np.array(label), np.array(colour)
+    def of(
+        cls,
+        found: dict[str, np.ndarray],
+        label: list[int],
+        colour: list[int],
+        kind: list[int] | None = None,
+    ) -> Pictures:
+        """Return what :meth:`Towers.read` found, with labels, kinds and colours."""
+        known = (np.array(one) for one in (label, kind or label, colour))
         return cls(found["views"], found["patches"], *known, found["in_colour"])
 
     @property
@@ -70,8 +78,8 @@ class Pictures:
 
     def __getitem__(self, rows) -> Pictures:
         return Pictures(
-            *(self.views[:, rows], self.patches[:, rows], self.label[rows], self.colour[rows]),
-            self.in_colour,
+            *(self.views[:, rows], self.patches[:, rows], self.label[rows], self.kind[rows]),
+            *(self.colour[rows], self.in_colour),
         )
 
 

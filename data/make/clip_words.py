@@ -21,42 +21,21 @@ SYNONYMS = {
         *("sundress", "cocktail dress", "wrap dress", "shift dress", "midi dress", "ball gown"),
         *("one-piece garment for women", "dress with straps", "long dress", "short dress"),
     ],
-    "hat": [
-        *("hat", "cap", "baseball cap", "beanie", "woolly hat", "sun hat", "headwear", "headgear"),
-        *("bucket hat", "bobble hat", "straw hat", "knitted hat", "fedora", "trilby", "beret"),
-        *("peaked cap", "snapback", "bonnet", "hat with a brim", "panama hat", "flat cap"),
-    ],
+    "hat": ["hat", "headwear", "headgear", "beret", "bonnet"],
     "longsleeve": [
-        *("long-sleeved top", "longsleeve", "long-sleeved shirt", "long sleeve t-shirt", "sweater"),
-        *("jumper", "pullover", "sweatshirt", "knitwear", "hoodie", "cardigan", "turtleneck"),
-        *("polo neck", "crewneck sweatshirt", "fleece", "knitted top", "woollen top"),
-        *("thermal top", "top with long sleeves", "hooded sweatshirt", "cashmere jumper"),
-        *("pull-on", "woolly"),
+        "long-sleeved top",
+        "longsleeve",
+        "long-sleeved shirt",
+        "turtleneck",
+        "polo neck",
     ],
     "outwear": [
-        *("outerwear", "jacket", "coat", "outwear", "winter coat", "rain jacket", "parka"),
-        *("blazer", "windbreaker", "something to wear over the other clothes", "raincoat"),
-        *("anorak", "overcoat", "leather jacket", "denim jacket", "bomber jacket", "down jacket"),
-        *("puffer", "trench coat", "windcheater", "sports jacket", "suit jacket", "fleece jacket"),
-        *("duffel",),
+        *("outerwear", "outwear", "something to wear over the other clothes"),
+        *("blazer", "suit jacket"),
     ],
-    "pants": [
-        *("pants", "trousers", "jeans", "chinos", "slacks", "leggings", "joggers", "long pants"),
-        *("sweatpants", "cargo pants", "corduroys", "khakis", "denims", "tights", "yoga pants"),
-        *("tracksuit bottoms", "skinny jeans", "suit trousers", "capri pants", "legwear"),
-    ],
-    "shirt": [
-        *("shirt", "blouse", "button-up shirt", "dress shirt", "collared shirt", "plaid shirt"),
-        *("button-down", "flannel shirt", "office shirt", "oxford shirt", "checked shirt"),
-        *("shirt with buttons", "linen shirt", "shirt with a collar", "business shirt"),
-        *("women's blouse", "button-up"),
-    ],
-    "shoes": [
-        *("shoes", "sneakers", "trainers", "boots", "footwear", "pair of shoes", "running shoes"),
-        *("high heels", "sandals", "loafers", "heels", "slippers", "flip-flops", "pumps"),
-        *("moccasins", "stilettos", "ballet flats", "sports shoes", "leather shoes", "brogues"),
-        *("plimsolls", "ankle boots", "wellingtons", "football boots", "lace-ups", "kicks"),
-    ],
+    "pants": ["pants", "trousers", "long pants", "legwear"],
+    "shirt": ["shirt"],
+    "shoes": ["shoes", "footwear", "pair of shoes", "leather shoes"],
     "shorts": [
         *("shorts", "short pants", "bermudas", "sports shorts", "denim shorts", "beach shorts"),
         *("bermuda shorts", "swim shorts", "board shorts", "cut-offs", "hot pants", "trunks"),
@@ -73,7 +52,86 @@ SYNONYMS = {
         *("undershirt", "band tee", "sports jersey"),
     ],
 }
+# What is said of some kinds of a class only. Which kind a photo shows stands in photo_kinds.csv.
+SYNONYMS_OF_KINDS: dict[str, dict[str, list[str]]] = {
+    "hat": {
+        "cap": ["cap", "baseball cap", "peaked cap", "snapback", "flat cap"],
+        "beanie": ["beanie", "woolly hat", "bobble hat", "knitted hat"],
+        "brimmed hat": [
+            *("hat with a brim", "sun hat", "straw hat", "bucket hat", "fedora", "trilby"),
+            *("panama hat",),
+        ],
+    },
+    "longsleeve": {
+        "sweater": ["sweater", "jumper", "cashmere jumper", "woollen top", "woolly"],
+        "sweater, sweatshirt, hoodie": ["pullover", "pull-on"],
+        "sweater, cardigan": ["knitwear", "knitted top"],
+        "cardigan": ["cardigan"],
+        "sweatshirt, hoodie": ["sweatshirt", "fleece", "hoodie", "hooded sweatshirt"],
+        "sweatshirt": ["crewneck sweatshirt"],
+        "long-sleeved tee": ["long sleeve t-shirt", "thermal top", "top with long sleeves"],
+    },
+    "outwear": {
+        "coat": ["coat", "overcoat", "trench coat", "duffel"],
+        "coat, jacket": ["winter coat", "parka", "raincoat", "anorak", "puffer"],
+        "jacket": [
+            *("jacket", "rain jacket", "windbreaker", "leather jacket", "denim jacket"),
+            *("bomber jacket", "down jacket", "windcheater", "sports jacket", "fleece jacket"),
+        ],
+        "waistcoat": ["waistcoat", "gilet", "sleeveless jacket"],
+    },
+    "pants": {
+        "jeans": ["jeans", "denims", "skinny jeans"],
+        "trousers": [
+            *("slacks", "chinos", "cargo pants", "corduroys", "khakis", "suit trousers"),
+            *("capri pants",),
+        ],
+        "joggers": ["joggers", "sweatpants", "tracksuit bottoms"],
+        "leggings": ["leggings", "tights", "yoga pants"],
+    },
+    "shirt": {
+        "blouse": ["blouse", "women's blouse"],
+        "long-sleeved shirt": ["shirt with long sleeves"],
+        "short-sleeved shirt": ["short-sleeved shirt"],
+        "long-sleeved shirt, short-sleeved shirt": [
+            *("button-up shirt", "dress shirt", "collared shirt", "plaid shirt", "button-down"),
+            *("flannel shirt", "office shirt", "oxford shirt", "checked shirt", "linen shirt"),
+            *("shirt with buttons", "shirt with a collar", "business shirt", "button-up"),
+        ],
+    },
+    "shoes": {
+        "sneaker": [
+            *("sneakers", "trainers", "running shoes", "sports shoes", "plimsolls"),
+            *("football boots", "kicks"),
+        ],
+        "boot": ["boots", "ankle boots", "wellingtons"],
+        "sandal": ["sandals", "flip-flops"],
+        "heel": ["high heels", "heels", "pumps", "stilettos"],
+        "flat": ["loafers", "moccasins", "ballet flats", "brogues", "lace-ups"],
+        "slipper": ["slippers"],
+    },
+}
+# Kinds that shops and shoppers call by each other's names: a word for one may be true of the other.
+NOT_TOLD_APART = [
+    *({"coat", "jacket"}, {"sweater", "sweatshirt"}, {"sweater", "cardigan"}),
+    *({"sweatshirt", "hoodie"}, {"sandal", "slipper"}, {"sandal", "heel"}, {"boot", "heel"}),
+    *({"flat", "slipper"}, {"blouse", "long-sleeved shirt"}, {"blouse", "short-sleeved shirt"}),
+]
+# The kind that a drawing or one of ImageNet's classes shows, by its name.
+KIND_OF_NAME = {
+    **{"sneaker": "sneaker", "running shoe": "sneaker", "boot": "boot", "cowboy boot": "boot"},
+    **{"sandal": "sandal", "high heel": "heel", "loafer": "flat", "Loafer": "flat"},
+    **{"clog": "slipper", "trench coat": "coat", "fur coat": "coat", "lab coat": "coat"},
+    **{"cardigan": "cardigan", "sweatshirt": "sweatshirt", "jeans": "jeans", "jean": "jeans"},
+    **{"cowboy hat": "brimmed hat", "sombrero": "brimmed hat"},
+}
 CLASSES = list(SYNONYMS)
+KINDS = {  # each kind of a photo, and its class
+    kind: name
+    for name, of_kinds in SYNONYMS_OF_KINDS.items()
+    for kinds in of_kinds
+    for kind in kinds.split(", ")
+}
 GROUPS = {
     "top": ["t-shirt", "shirt", "longsleeve"],
     "something with sleeves": ["t-shirt", "shirt", "longsleeve", "outwear"],
@@ -213,24 +271,35 @@ class Concept:
 
 
 class Labels:
-    """What a picture can show: a class of the photos, a kind of drawing, or one of ImageNet's."""
+    """What a picture can show: a class or kind of the photos, a kind of drawing, an ImageNet class.
+
+    ``group`` is the class of the photos that each belongs to, and ``kind`` the kind of it; both are
+    "" where there is none.
+    """
 
     def __init__(self, kinds: dict[str, set[str]]) -> None:
-        self.names = (
-            CLASSES
-            + [f"drawn {kind}" for kind in kinds]
-            + [one["words"][0] for one in WORDNET["imagenet"]]
-        )
-        self.kind_start, self.imagenet_start = 10, 10 + len(kinds)
+        of_imagenet = [one["words"][0] for one in WORDNET["imagenet"]]
+        self.names = [*CLASSES, *KINDS, *(f"drawn {kind}" for kind in kinds), *of_imagenet]
+        self.kind_start = len(CLASSES) + len(KINDS)
+        self.imagenet_start = self.kind_start + len(kinds)
         self.kinds = list(kinds)
-        group: list[str | None] = CLASSES + [CLASS_OF_KIND.get(kind) for kind in kinds]
+        group: list[str | None] = [*CLASSES, *KINDS.values()]
+        group += [CLASS_OF_KIND.get(kind) for kind in kinds]
         group += [one["class"] for one in WORDNET["imagenet"]]
         self.group = np.array([name or "" for name in group])
+        named = [KIND_OF_NAME.get(name, "") for name in (*kinds, *of_imagenet)]
+        self.kind = np.array([""] * len(CLASSES) + [*KINDS, *named])
         clothes = self.group != ""
         any_clothing = self.group == "clothing"
         # Pictures of different labels may show the same: same class, or clothes of no class.
         self.akin = clothes[:, None] & (self.group[:, None] == self.group)
         self.akin |= clothes & clothes[:, None] & (any_clothing | any_clothing[:, None])
+        self.of_one_class = self.akin.copy()
+        told = (self.kind != "") & (self.kind[:, None] != "") & (self.kind != self.kind[:, None])
+        for pair in NOT_TOLD_APART:
+            either = np.isin(self.kind, list(pair))
+            told &= ~(either & either[:, None])
+        self.akin &= ~told
         for place, fitting in enumerate(kinds.values()):
             for index, one in enumerate(WORDNET["imagenet"]):
                 if fitting & set(one["words"]):
@@ -243,6 +312,37 @@ class Labels:
 
     def of_group(self, groups) -> set[int]:
         return {label for label, name in enumerate(self.group) if name in groups}
+
+    def of_kinds(self, kinds) -> set[int]:
+        return {label for label, name in enumerate(self.kind) if name in kinds}
+
+
+def synonyms() -> list[str]:
+    """Return all words for the classes of the photos and their kinds."""
+    of_kinds = [words for one in SYNONYMS_OF_KINDS.values() for words in one.values()]
+    return [word for words in (*SYNONYMS.values(), *of_kinds) for word in words]
+
+
+def wordnet_by_kinds(name: str) -> dict[str, list[str]]:
+    """Return WordNet's words for a class by the kinds that they are true of, "" for all.
+
+    The last word tells: a cowboy boot is a boot.
+
+    >>> wordnet_by_kinds("longsleeve")
+    {'cardigan': ['cardigan'], 'sweater, sweatshirt, hoodie': ['pullover'], '': ['slipover'], ...}
+    """
+    kinds_of = {
+        word: kinds
+        for kinds, texts in SYNONYMS_OF_KINDS.get(name, {}).items()
+        for text in texts
+        for word in words_of(text)
+        if text.isalpha()
+    }
+    found: dict[str, list[str]] = {}
+    for text in WORDNET["classes"][name]:
+        (last,) = words_of(re.findall("[a-z]+", text.lower())[-1])
+        found.setdefault(kinds_of.get(last, ""), []).append(text)
+    return found
 
 
 def concepts(
@@ -262,7 +362,13 @@ def concepts(
     for name in CLASSES:
         if name not in unseen:
             add(SYNONYMS[name], labels.of_group([name]), 1.0, colourable=True)
-            add(WORDNET["classes"][name], labels.of_group([name]), 0.4)
+            said = dict(SYNONYMS_OF_KINDS.get(name, {}))
+            by_kinds = wordnet_by_kinds(name)
+            add(by_kinds.pop("", []), labels.of_group([name]), 0.4)
+            for kinds, texts in said.items():
+                add(texts, labels.of_kinds(kinds.split(", ")), 2.0, colourable=True)
+            for kinds, texts in by_kinds.items():
+                add(texts, labels.of_kinds(kinds.split(", ")), 0.2)
     for text, members in GROUPS.items():
         if not set(members) & set(unseen):
             add([text], labels.of_group(members), 0.1)
@@ -270,7 +376,13 @@ def concepts(
         if CLASS_OF_KIND.get(kind) not in unseen:
             label = labels.kind_start + place
             add([kind, *MORE_WORDS_FOR_KIND.get(kind, [])], {label}, 1.0, colourable=True)
-    taught = {text for name in CLASSES if name not in unseen for text in SYNONYMS[name]}
+    taught = {
+        text
+        for name in CLASSES
+        if name not in unseen
+        for texts in (SYNONYMS[name], *SYNONYMS_OF_KINDS.get(name, {}).values())
+        for text in texts
+    }
     above: dict[tuple, set[int]] = {}
     for index, one in enumerate(WORDNET["imagenet"]):
         label = labels.imagenet_start + index
@@ -294,6 +406,7 @@ class Captions:
     colour: np.ndarray = None
     weight: np.ndarray = None
     truth: np.ndarray = None
+    sibling: np.ndarray = None  # whether a caption is of another kind of the label's class
 
     @classmethod
     def of(cls, all_concepts: list[Concept], labels: Labels) -> Captions:
@@ -312,10 +425,15 @@ class Captions:
             rows += [(form.format("thing", c=name), -1, place, 0.0) for form in COLOURED[:3]]
         texts, concept, colour, weight = zip(*rows, strict=True)
         truth = np.zeros((len(all_concepts) + 1, len(labels.names)), dtype=np.int8)
+        sibling = np.zeros(truth.shape, dtype=bool)
         for number, one in enumerate(all_concepts):
             members = sorted(one.labels)
+            sibling[number] = labels.of_one_class[members].any(0)
             unknown = labels.akin[members].any(0) | (one.vague & (labels.group != ""))
             truth[number] = -unknown.astype(np.int8)
             truth[number, members] = 1
         truth[-1] = 1
-        return cls(list(texts), np.array(concept), np.array(colour), np.array(weight), truth)
+        sibling &= truth == 0
+        return cls(
+            list(texts), np.array(concept), np.array(colour), np.array(weight), truth, sibling
+        )

@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 import numpy as np
 import translations
-from clip_words import COLOURED, GROUPS, MORE_WORDS_FOR_KIND, SYNONYMS, WORDNET
+from clip_words import COLOURED, GROUPS, MORE_WORDS_FOR_KIND, WORDNET, synonyms
 from sklearn.linear_model import LogisticRegression
 
 TRAINED = ("es", "fr", "de")
@@ -88,7 +88,7 @@ ENGLISH = {
 
 def english_texts() -> list[str]:
     """Return English texts: words of clothes and of all else in ImageNet, and some captions."""
-    words = [word for name in SYNONYMS for word in SYNONYMS[name]]
+    words = synonyms()
     words += [word for some in WORDNET["classes"].values() for word in some]
     words += [word for name in MORE_WORDS_FOR_KIND for word in MORE_WORDS_FOR_KIND[name]]
     words += [term.english for term in translations.terms("de")] + list(GROUPS)

@@ -14,13 +14,16 @@ from clip_words import (
     COLOUR_NAMES,
     EVERYDAY,
     HARDER,
+    KINDS,
     PAIRS,
     QUERY_NAMES,
     QUERY_TEMPLATES,
+    SYNONYMS_OF_KINDS,
     Labels,
     banned_words,
     concepts,
 )
+from sklearn.metrics import average_precision_score
 from torch.nn import functional
 
 
@@ -144,6 +147,34 @@ def photo_colour_figure(model: Projections, examiner: Examiner) -> dict:
     return with_interval(lambda rows: ranking.precision(5, rows).mean(), int(told.sum()))
 
 
+def kind_figures(model: Projections, examiner: Examiner, labels: Labels) -> dict:
+    """Return how well the kinds of a class are told apart: "sandals" among shoes of known kinds.
+
+    For each kind that has a word of its own and at least five photos: the average precision of that
+    word, and the share of the kind, which is what chance gives.
+    """
+    photos, images = examiner.photos, examiner.images(model)
+    told = photos.kind != photos.label
+    each = {}
+    for kind, name in KINDS.items():
+        right = photos.kind == labels.names.index(kind)
+        words = SYNONYMS_OF_KINDS[name].get(kind)
+        if words is None or right.sum() < 5:
+            continue
+        rows = told & (photos.label == CLASSES.index(name))
+        scores = images[rows] @ examiner.texts(model, [f"a photo of {words[0]}"])[0]
+        value = average_precision_score(right[rows], scores)
+        each[kind] = {
+            "value": round(float(value), 2),
+            "chance": round(float(right[rows].mean()), 2),
+        }
+    means = {
+        key: round(float(np.mean([one[key] for one in each.values()])), 2)
+        for key in ("value", "chance")
+    }
+    return means | {"each kind": each}
+
+
 def measure(
     towers: Towers,
     photos: Pictures,
@@ -190,6 +221,7 @@ def measure(
         "all classes and words trained": basics(model)
         | {
             "photos by colour, precision@5": photo_colour_figure(model, examiner),
+            "kinds of a class, average precision": kind_figures(model, examiner, labels),
             "drawings": colour_figures(model, Examiner(towers, test_drawn), labels),
         },
         "ConSE": basics(None),

@@ -11,8 +11,9 @@ The loss is CLIP's (https://arxiv.org/abs/2103.00020), with every pair of a batc
 match as a positive, and pairs of which nothing is known masked out. The pictures, none of them in
 ``data/sample`` or in ``validation/``:
 
-* photos of ten kinds of clothes; captions from templates, synonyms and WordNet, with a colour where
-  the middle of the picture has one;
+* photos of ten classes of clothes, and of their kinds where they can be told (``photo_kinds.csv``:
+  sandals, boots, …); captions from templates, synonyms and WordNet, with a colour where the middle
+  of the picture has one;
 * drawings (``data/make/drawing``) with their titles, in twelve colours;
 * ImageNet's 1,000 classes: the classifier's own weight vector stands for a picture of each, and its
   names, hypernyms and gloss in WordNet are the captions.
@@ -24,6 +25,7 @@ the end one vector is learned that is added to every picture: see :func:`settle`
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -41,12 +43,25 @@ from torch.nn import functional
 from simlib.images import load_image
 from simlib.storage.hashing import sha256_of
 
+KINDS_OF_PHOTOS = Path(__file__).with_name("photo_kinds.csv")
 MODELS = Path(__file__).resolve().parents[1] / "models"
+
+
+def kinds_of(folder: Path) -> list[str]:
+    """Return what kind each photo of :func:`photos_of` shows, "" where it could not be told."""
+    with KINDS_OF_PHOTOS.open(encoding="utf-8", newline="") as file:
+        told = {row["img_path"]: row["kind"] for row in csv.DictReader(file)}
+    paths = [path.relative_to(folder.parent).as_posix() for path in photos_in(folder)]
+    return [told.get(path, "") for path in paths]
+
+
+def photos_in(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*/*.jpg"))
 
 
 def photos_of(folder: Path):
     """Yield each photo with ``(class, colour of the middle or "")``."""
-    for path in sorted(folder.glob("*/*.jpg")):
+    for path in photos_in(folder):
         picture = load_image(path)
         yield picture, (path.parent.name, colour_of_middle(picture))
 
@@ -231,7 +246,7 @@ def train_member(material: Material, recipe: Recipe) -> Projections:
     class_means, residuals = class_pictures(towers, photos, model, recipe)
     by_name = material.photos_by_name, material.drawn_by_name
     names = material.class_texts.numpy()
-    truth = torch.from_numpy(captions.truth)
+    truth, sibling = torch.from_numpy(captions.truth), torch.from_numpy(captions.sibling)
 
     # The captions of each label without a colour, and of each label and colour.
     fits = captions.truth[captions.concept] == 1  # (captions, labels)
@@ -291,7 +306,7 @@ def train_member(material: Material, recipe: Recipe) -> Projections:
             batch.append(
                 (
                     *(some.views[view, picked], named[view, picked]),
-                    *(some.patches[view, picked], some.label[picked], tint),
+                    *(some.patches[view, picked], some.kind[picked], tint),
                 )
             )
         chosen = rng.choice(imagenet, counts[2], p=often) - labels.imagenet_start
@@ -316,6 +331,8 @@ def train_member(material: Material, recipe: Recipe) -> Projections:
         positive = (fit == 1) & same
         told = (said >= 0) & (tint >= 0)
         unknown = (fit == -1) & ~(told & ~same) | (fit == 1) & (said >= 0) & (tint < 0)
+        spared = torch.from_numpy(rng.random(unknown.shape) >= recipe.kinds_apart)
+        unknown |= sibling[captions.concept[texts]][:, label].T & spared
         own = torch.eye(len(label), dtype=torch.bool)
         positive, unknown = positive | own, unknown & ~own
         some_patches = rng.choice(PATCHES_A_SIDE**2, 36, replace=False)
@@ -353,12 +370,17 @@ def main() -> None:
     labels = Labels(kinds)
     towers = Towers(arguments.scratch, labels)
 
-    def photos_in(part: str) -> Pictures:
+    def read_photos(part: str) -> Pictures:
         views = OF_PHOTOS if part == "train" else AS_IT_IS
         found = towers.read(part, lambda: photos_of(arguments.photos / part), views)
         colour = [COLOUR_NAMES.index(one) if one else -1 for one in found["facts"][:, 1]]
         label = [CLASSES.index(name) for name in found["facts"][:, 0]]
-        return Pictures.of(found, label, colour)
+        kinds = kinds_of(arguments.photos / part)
+        kind = [
+            labels.names.index(kind) if kind else one
+            for kind, one in zip(kinds, label, strict=True)
+        ]
+        return Pictures.of(found, label, colour, kind)
 
     def drawings_in(name: str, turns: int, seed: int, views: list) -> Pictures:
         count = turns * len(kinds) * len(drawing.COLOURS)
@@ -367,7 +389,7 @@ def main() -> None:
         colour = [COLOUR_NAMES.index(tint) for tint in found["facts"][:, 1]]
         return Pictures.of(found, label, colour)
 
-    photos, validation = photos_in("train"), photos_in("validation")
+    photos, validation = read_photos("train"), read_photos("validation")
     drawn = drawings_in("drawings", arguments.turns, 1, OF_DRAWINGS)
     test_drawn = drawings_in("test-drawings", 1, 901, AS_IT_IS)
     recipe = Recipe()

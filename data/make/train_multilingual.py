@@ -35,9 +35,9 @@ from clip_words import (
     COLOURS,
     MORE_WORDS_FOR_KIND,
     PLAIN,
-    SYNONYMS,
     WORDNET,
     in_batches,
+    synonyms,
 )
 from english_or_not import learn, measure_doubt
 from measure_multilingual import Gallery, measure
@@ -79,7 +79,7 @@ def english_captions(per_colour: int) -> list[str]:
     """Return the English texts: those of clothes in phrases and colours, those of all else bare."""
     found: list[str] = []
     shades = [shade for shades in COLOURS.values() for shade in shades]
-    words = [word for name in SYNONYMS for word in SYNONYMS[name]]
+    words = synonyms()
     words += [word for name in MORE_WORDS_FOR_KIND for word in MORE_WORDS_FOR_KIND[name]]
     for place, word in enumerate(dict.fromkeys(words)):
         found += [form.format(word) for form in (*PLAIN[:3], *PLAIN[3 + place % 3 :: 3])]

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     import torch
 
 PROJECTIONS = data_folder() / "models" / "clip.safetensors"
-PROJECTIONS_SHA256 = "1fa220a37b866921634518aee1925d2e8cae38310c2ae1df8b486301e05317bd"
+PROJECTIONS_SHA256 = "d65d195d06f3c08618e925f2b766c2a0cb43bcfa17c6a2e962a1072d3fd00d81"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 ASSEMBLY = 3  # raised when the code below builds another folder from the same weights
 RECIPE = (
@@ -165,12 +165,12 @@ SETTINGS: dict[str, object] = {
 _WEIGHTS_SHA256 = {
     "image_0_Transformer": "f3d48ba8cdabed0908b1f77913e334a0636a176b6162fbfa17f4dcae68768b2e",
     "image_1_Transformer": "bf0b29a5a978b348bec68fb236fdc82b8afb75fc47f3760bbd9300490f24fe93",
-    "image_2_Dense": "9f2f89723d9b5066312cc1b3b65d2ae2c49f93f680d8192586287bc80925c3db",
-    "image_4_Dense": "e70f99afae8cf8e46c467192bea2b55160a09fa641a4f41e72ca26c9906a83e5",
-    "image_5_Dense": "ada88fa8fb550dbbf9c29ee47d5cc8bfb6e13e0e436eb27f2073be059a19bc2c",
-    "image_6_Dense": "396699ebc53dad3f9f2576993b1bf5db400a4decd9899c85235ac4a73e7ad4ae",
+    "image_2_Dense": "da6d404b89cbb8112d9f07c1a211d0e68ba6f597e8a3b83f6d08d894b8fcc08f",
+    "image_4_Dense": "3522060267a07d475e040b467d8c9b964ebfc437c2cecdd2fcb420134ba6d6c2",
+    "image_5_Dense": "641e127d020b3b33656cef4d3594fd1cc96481e5a2b4adfefd3b8ea6c1178b72",
+    "image_6_Dense": "e8b4c5779f6197f424507eefa224e6fdb629f23afb00928175c5cd14048b980e",
     "text_0_Transformer": "1377e9af0ca0b016a9f2aa584d6fc71ab3ea6804fae21ef9fb1416e2944057ac",
-    "text_3_Dense": "761a92c3561203d3cb88a616ab28c9d2d529f932c3bac0cffa356d195b4f92eb",
+    "text_3_Dense": "1691ea713801edb7ec04227eb5bd1dea3b0454962dddf293c315809826904c4a",
 }
 SHA256 = {f"{part}/model.safetensors": sha256 for part, sha256 in _WEIGHTS_SHA256.items()} | {
     "text_0_Transformer/tokenizer.json":

@@ -38,7 +38,7 @@ from simlib.networks.assembled import (
 )
 
 PROJECTION = data_folder() / "models" / "clip_multilingual.safetensors"
-PROJECTION_SHA256 = "dd6aaf430bf17dc83ca5db4ab0e5ec0f4ea36650413b7a267c4a45e84c30e775"
+PROJECTION_SHA256 = "ba04933119fff0c3cbd17d859ef670706243a911dc26a487fc3ed07887ff9a2b"
 ASSEMBLY = 1  # raised when the code below builds another folder from the same weights
 UNITS = 8192  # of the hidden layer
 TEXT_RECIPE = f"multilingual {PROJECTION_SHA256[:12]}"
@@ -90,8 +90,8 @@ SETTINGS: dict[str, object] = {
 SHA256 = {
     "model.safetensors": "cda1fc089b4d4936ad8ef8138977332fad4ca4fb2984f8a454cab737b53e7559",
     "tokenizer.json": "d9208501fd4e32f339acafac900cd43efd6a89c26e514955c99bfac2cfafd5cf",
-    "3_Dense/model.safetensors": "4f8ee725bda628af5e2d02510608692425858a722d44298fde0d2d6be6a15da4",
-    "4_Dense/model.safetensors": "d5c611fbe9c6b534a3625c84d5baa73078cdcb1e9687a942f4be373d43fea0da",
+    "3_Dense/model.safetensors": "960e443ca8ce108d7989d6d97aba85d49ad3494a2018d94f38694f3175587ad7",
+    "4_Dense/model.safetensors": "860740ddd5f14d5a73a39b455cd6b6b6eb03138228104d29d7f74db0756bda8f",
 }
 """Of the other files in the folder."""
 
