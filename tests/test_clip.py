@@ -494,8 +494,8 @@ def test_the_measured_figures_are_those_of_the_shipped_weights():
 
 
 @pytest.fixture
-def clip_words():
-    """The module of captions, and its labels for today's drawings."""
+def words_and_labels():
+    """The module of captions, ``clip_words``, and its labels for today's drawings."""
     pytest.importorskip("skia", reason="the drawings' kinds need data/make/requirements.txt")
     sys.path.insert(0, str(ROOT / "data/make"))
     try:
@@ -507,8 +507,8 @@ def clip_words():
     return clip_words, clip_words.Labels(kinds)
 
 
-def test_no_caption_says_of_a_boot_that_it_is_a_sandal(clip_words):
-    clip_words, labels = clip_words
+def test_no_caption_says_of_a_boot_that_it_is_a_sandal(words_and_labels):
+    clip_words, labels = words_and_labels
     captions = clip_words.Captions.of(clip_words.concepts(labels), labels)
     truth = captions.truth[captions.concept[captions.texts.index("sandals")]]
     said = dict(zip(labels.names[: labels.imagenet_start], truth, strict=False))
@@ -519,9 +519,9 @@ def test_no_caption_says_of_a_boot_that_it_is_a_sandal(clip_words):
     assert {everything[labels.names.index(kind)] for kind in ("sandal", "boot", "shoes")} == {1}
 
 
-def test_the_figures_for_unseen_words_rest_on_captions_without_them(clip_words):
+def test_the_figures_for_unseen_words_rest_on_captions_without_them(words_and_labels):
     """Otherwise the card would call seen words unseen."""
-    clip_words, labels = clip_words
+    clip_words, labels = words_and_labels
     for words in (clip_words.EVERYDAY, clip_words.HARDER):
         banned = clip_words.banned_words(words)
         remaining = clip_words.concepts(labels, banned=banned)

@@ -313,14 +313,18 @@ class Labels:
     def of_group(self, groups) -> set[int]:
         return {label for label, name in enumerate(self.group) if name in groups}
 
-    def of_kinds(self, kinds) -> set[int]:
-        return {label for label, name in enumerate(self.kind) if name in kinds}
+    def of_kinds(self, kinds: str) -> set[int]:
+        """Return what shows one of these kinds, "sweater, cardigan"."""
+        some = kinds.split(", ")
+        return {label for label, name in enumerate(self.kind) if name in some}
 
 
-def synonyms() -> list[str]:
-    """Return all words for the classes of the photos and their kinds."""
-    of_kinds = [words for one in SYNONYMS_OF_KINDS.values() for words in one.values()]
-    return [word for words in (*SYNONYMS.values(), *of_kinds) for word in words]
+def synonyms(unseen: tuple[str, ...] = ()) -> list[str]:
+    """Return all words for the classes of the photos and their kinds, but the ``unseen`` ones."""
+    seen = [name for name in CLASSES if name not in unseen]
+    lists = [SYNONYMS[name] for name in seen]
+    lists += [words for name in seen for words in SYNONYMS_OF_KINDS.get(name, {}).values()]
+    return [word for words in lists for word in words]
 
 
 def wordnet_by_kinds(name: str) -> dict[str, list[str]]:
@@ -362,13 +366,12 @@ def concepts(
     for name in CLASSES:
         if name not in unseen:
             add(SYNONYMS[name], labels.of_group([name]), 1.0, colourable=True)
-            said = dict(SYNONYMS_OF_KINDS.get(name, {}))
             by_kinds = wordnet_by_kinds(name)
             add(by_kinds.pop("", []), labels.of_group([name]), 0.4)
-            for kinds, texts in said.items():
-                add(texts, labels.of_kinds(kinds.split(", ")), 2.0, colourable=True)
+            for kinds, texts in SYNONYMS_OF_KINDS.get(name, {}).items():
+                add(texts, labels.of_kinds(kinds), 2.0, colourable=True)
             for kinds, texts in by_kinds.items():
-                add(texts, labels.of_kinds(kinds.split(", ")), 0.2)
+                add(texts, labels.of_kinds(kinds), 0.2)
     for text, members in GROUPS.items():
         if not set(members) & set(unseen):
             add([text], labels.of_group(members), 0.1)
@@ -376,13 +379,7 @@ def concepts(
         if CLASS_OF_KIND.get(kind) not in unseen:
             label = labels.kind_start + place
             add([kind, *MORE_WORDS_FOR_KIND.get(kind, [])], {label}, 1.0, colourable=True)
-    taught = {
-        text
-        for name in CLASSES
-        if name not in unseen
-        for texts in (SYNONYMS[name], *SYNONYMS_OF_KINDS.get(name, {}).values())
-        for text in texts
-    }
+    taught = set(synonyms(unseen))
     above: dict[tuple, set[int]] = {}
     for index, one in enumerate(WORDNET["imagenet"]):
         label = labels.imagenet_start + index
