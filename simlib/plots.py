@@ -639,13 +639,9 @@ def plot_map(
         if given is None
         else nullcontext((None, given)) as (drawn, axes),
     ):
+        maps = known or _maps(shown, cols, method, seed, bar)
         for axis, column in zip(axes, cols, strict=True):
-            if known:
-                points, trust[column] = known[column]
-            else:
-                rows = embedding_matrix(shown, column)
-                rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)  # (n, dim)
-                points, trust[column] = _map(rows, method, seed, bar)
+            points, trust[column] = maps[column]
             points_of[column, "x"], points_of[column, "y"] = points.T
             plain = "0.9" if thumbnails else "0.6"
             _draw_points(axis, points, None if label_col is None else shown[label_col], plain)
@@ -707,7 +703,26 @@ def _drawn_before(
     return image_df.loc[coordinates.index], known
 
 
-def _map(rows: np.ndarray, method: str, seed: int, bar: tqdm) -> tuple[np.ndarray, float]:
+def _maps(
+    shown: pd.DataFrame, cols: list[str], method: str, seed: int, bar: tqdm
+) -> dict[str, tuple[np.ndarray, float]]:
+    """Return the points and the trustworthiness of each column's map; several at a time."""
+    from joblib import Parallel, cpu_count, delayed
+    from threadpoolctl import threadpool_limits
+
+    # Numba's threads, which UMAP uses, can't be started from two threads at once.
+    at_once = 1 if method == "umap" else min(len(cols), cpu_count())
+    # Here, and not by each thread: the first to end would set it back for the others.
+    with threadpool_limits(1) if at_once > 1 else nullcontext():
+        found = Parallel(at_once, prefer="threads")(
+            delayed(_map)(shown, column, method, seed, bar) for column in cols
+        )
+    return dict(zip(cols, found, strict=True))
+
+
+def _map(
+    shown: pd.DataFrame, column: str, method: str, seed: int, bar: tqdm
+) -> tuple[np.ndarray, float]:
     """Return points in the plane, float64 ``(n, 2)`` in [0, 1], and how far to trust them.
 
     Takes three steps of the bar.
@@ -715,6 +730,8 @@ def _map(rows: np.ndarray, method: str, seed: int, bar: tqdm) -> tuple[np.ndarra
     from sklearn.decomposition import PCA
     from sklearn.manifold import trustworthiness
 
+    rows = embedding_matrix(shown, column)
+    rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)  # (n, dim)
     components = min(50, len(rows) - 1, rows.shape[1])
     bar.set_description("map: principal components", refresh=False)
     bar.update(0)
