@@ -639,9 +639,9 @@ def plot_map(
         if given is None
         else nullcontext((None, given)) as (drawn, axes),
     ):
-        maps = known or _maps(shown, cols, method, seed, bar)
+        computed = known or _maps(shown, cols, method, seed, bar)
         for axis, column in zip(axes, cols, strict=True):
-            points, trust[column] = maps[column]
+            points, trust[column] = computed[column]
             points_of[column, "x"], points_of[column, "y"] = points.T
             plain = "0.9" if thumbnails else "0.6"
             _draw_points(axis, points, None if label_col is None else shown[label_col], plain)
