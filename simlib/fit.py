@@ -13,6 +13,10 @@ https://jmlr.org/papers/v11/radovanovic10a.html), the more so the less a text to
 So a picture's mean similarity to the general words is taken off each of its similarities to a
 text, much as Conneau et al. do between languages (CSLS, https://arxiv.org/abs/1710.04087).
 
+An encoder may say how well it knows a text, as the multilingual one does by the length of its
+vector: the similarities of a text are multiplied by that, so that a word that it hardly knows fits
+nothing well.
+
 The threshold is that of conformal prediction (Vovk, Gammerman and Shafer, "Algorithmic Learning in
 a Random World"): it is a rank among the known queries, so that it makes no assumption about how
 similarities are distributed. Of queries like the general words at most ``WRONG_WORDS`` get a fit of
@@ -187,7 +191,7 @@ def calibrate_words(
     )
     queries = Embeddings.of_matrix(matrix)
     popularity = _mean_similarity(queries, embeddings)
-    similarities = nearness(queries, embeddings, None, popularity)  # (texts,)
+    similarities = nearness(queries, embeddings, None, popularity, queries.norms())  # (texts,)
     groups = np.concatenate([np.array(names)[::step] for names, _ in asked.values()])
     middle = np.median(similarities)
     spread = middle - np.percentile(similarities, 16)  # of the lower half, which shows nothing
@@ -277,8 +281,9 @@ def add_fit(
     calibration = embeddings.calibrations[key]
     if calibration is None:
         return
-    if calibration.popularity is not None:
-        similarities = similarities - among.of_those(calibration.popularity)
+    if encoder is not None and calibration.popularity is not None:
+        certainty = _of_text(encoder, [text])[1]  # (1,)
+        similarities = certainty * similarities - among.of_those(calibration.popularity)
     number = min(NEAREST, int((similarities > -np.inf).sum()))
     nearest = np.partition(similarities, len(similarities) - number)[-number:]
     found.attrs["fit"] = float(calibration.fit(nearest.mean()))
@@ -314,6 +319,7 @@ def nearness(
     gallery: Embeddings,
     own: np.ndarray | None = None,
     popularity: np.ndarray | None = None,
+    certainty: np.ndarray | None = None,
 ) -> np.ndarray:
     """Return the mean cosine similarity of the five nearest, float32 ``(q,)``.
 
@@ -325,6 +331,8 @@ def nearness(
         int64 ``(q,)``: the place in the gallery that each query must not find.
     popularity : numpy.ndarray, optional
         float32 ``(n,)``: what is taken off the similarities to each picture first.
+    certainty : numpy.ndarray, optional
+        float ``(q,)``: by what the similarities of each query are multiplied before that.
 
     Examples
     --------
@@ -336,6 +344,8 @@ def nearness(
     number = min(NEAREST, available)
     found = np.empty(len(queries), dtype=np.float32)
     for rows, scores in similarity_blocks(queries, gallery, own):
+        if certainty is not None:
+            scores *= certainty[rows, None].astype(np.float32)
         if popularity is not None:
             scores -= popularity
         found[rows] = np.partition(scores, -number, axis=1)[:, -number:].mean(axis=1)
@@ -343,12 +353,11 @@ def nearness(
 
 
 def _mean_similarity(queries: Embeddings, gallery: Embeddings) -> np.ndarray:
-    """Return the mean cosine similarity of each of a gallery to all queries, float32 ``(n,)``.
+    """Return the mean similarity of each of a gallery to all queries, float32 ``(n,)``.
 
-    0 for what has no direction.
+    The cosine similarity times the length of the query; 0 for what has no direction.
     """
-    directions = queries.whole() / queries.norms()[:, None]
-    mean = directions[queries.have_direction()].mean(axis=0)  # (dim,)
+    mean = queries.whole()[queries.have_direction()].mean(axis=0)  # (dim,)
     length = np.linalg.norm(mean)
     if not length > 0:
         return np.zeros(len(gallery), dtype=np.float32)
@@ -385,25 +394,35 @@ def general_texts(language: str = "en") -> tuple[list[str], list[str]]:
 
 
 def _encoded(encoder: TextEncoder, language: str, texts: list[str]) -> np.ndarray:
-    """Return the embeddings of the general texts, float32 ``(q, dim)``, from the cache if there."""
+    """Return the embeddings of the general texts, float32 ``(q, dim)``, from the cache if there.
+
+    Each is as long as the encoder is certain of it.
+    """
     matrices = _of_encoder.setdefault(encoder, {})
     if language not in matrices:
         digests = [digest_of(text.encode()) for text in texts]
         read_by = " ".join(filter(None, (encoder.recipe, encoder.text_recipe)))
-        cache = EmbeddingCache(f"{read_by}, texts") if encoder.recipe else None
+        cache = EmbeddingCache(f"{read_by}, texts by certainty") if encoder.recipe else None
         known = cache.get(digests) if cache else {}
         if len(known) == len(digests):
             matrix = np.stack([known[digest] for digest in digests])
         else:
-            with warnings.catch_warnings():  # they are not the user's words
-                warnings.simplefilter("ignore")
-                matrix = np.asarray(encoder.encode_text(texts), dtype=np.float32)
+            embeddings, certainty = _of_text(encoder, texts)
+            norms = np.linalg.norm(embeddings, axis=1)
+            matrix = embeddings * (certainty / np.where(norms > 0, norms, 1))[:, None]
             if cache:
                 cache.put(digests, matrix)
         if cache:
             cache.close()
         matrices[language] = matrix
     return matrices[language]
+
+
+def _of_text(encoder: TextEncoder, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return embeddings and certainty, without a warning: none is new, or of the user's words."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return encoder.encode_text_with_certainty(texts)
 
 
 _of_encoder: weakref.WeakKeyDictionary[TextEncoder, dict[str, np.ndarray]] = (

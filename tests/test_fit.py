@@ -64,6 +64,34 @@ def test_about_a_twelfth_of_absent_texts_seem_to_fit(kinds):
     assert 0.03 < said.mean() < 0.13
 
 
+class Unsure(Kinds):
+    """Knows half of the texts half as well."""
+
+    def encode_text_with_certainty(self, texts):
+        embeddings, certainty = super().encode_text_with_certainty(texts)
+        return embeddings, certainty * [0.5 if sum(map(ord, one)) % 2 else 1 for one in texts]
+
+
+def test_a_text_that_the_encoder_hardly_knows_fits_less_well_and_finds_the_same(kinds):
+    unsure = simlib.set_embeddings(
+        kinds,
+        "kinds_embedding",
+        simlib.embedding_matrix(kinds, "kinds_embedding"),
+        encoder=Unsure(),
+    )
+    found, before = (
+        [
+            simlib.nearest(frame, "kinds_embedding", text=f"kind {kind}", encoder=encoder)
+            for kind in (2, 3)  # known, and hardly
+        ]
+        for frame, encoder in ((unsure, Unsure()), (kinds, Kinds()))
+    )
+    for one, other in zip(found, before, strict=True):
+        pd.testing.assert_frame_equal(one.drop(columns="fit"), other.drop(columns="fit"))
+    known, hardly = (one.attrs["fit"] for one in found)
+    assert known > 0.9 and hardly < known - 0.02
+
+
 class Leaning(Kinds):
     """All texts lean one way, some a little and some a lot, whatever they say."""
 

@@ -45,7 +45,7 @@ MAKE = """
     clip_model english_or_not
     measure_clip
     measure_multilingual
-    make_sample recognise train_clip train_multilingual train_simclr
+    emoji_names make_sample recognise train_clip train_multilingual train_simclr
 """
 
 

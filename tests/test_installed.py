@@ -206,7 +206,8 @@ def test_both_distributions_hold_all_of_simlib_its_data_and_nothing_else(sdist, 
         members
     )
     of_make = {name for name in members if name.startswith("data/make/")}
-    assert of_make == {"data/make/WORDNET-LICENSE.txt"} and "data/index.db" not in members
+    assert of_make == {f"data/make/{name}-LICENSE.txt" for name in ("UNICODE", "WORDNET")}
+    assert "data/index.db" not in members
 
 
 def test_the_main_job_runs_from_an_installed_wheel(environment, tmp_path):

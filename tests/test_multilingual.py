@@ -168,7 +168,19 @@ def test_the_folder_opens_with_plain_sentence_transformers_and_agrees(encoder, c
 
     plain = SentenceTransformer(encoder._texts[0].auto_model.name_or_path, device="cpu")
     texts = ["红色手提包", "rote Handtasche"]
-    np.testing.assert_allclose(plain.encode(texts), encoder.encode_text(texts), atol=1e-5)
+    given = plain.encode(texts, normalize_embeddings=True)
+    np.testing.assert_allclose(given, encoder.encode_text(texts), atol=1e-5)
+
+
+def test_it_is_surer_of_words_that_it_was_trained_with(encoder):
+    known = ["红色手提包", "کفش ورزشی", "rote Handtasche", "une jupe", "スカート", "a red dress"]
+    others = ["复式记账", "مالیات بر درآمد", "Gewerbesteuer", "la jurisprudence", "憲法改正"]
+    embeddings, certainty = encoder.encode_text_with_certainty([*known, *others])
+    np.testing.assert_array_equal(embeddings, encoder.encode_text([*known, *others]))
+    assert certainty.shape == (len(known) + len(others),) and certainty.dtype == np.float32
+    assert certainty[: len(known)].min() > 1 > certainty[len(known) :].max()
+    empty = encoder.encode_text_with_certainty([])
+    assert [one.shape for one in empty] == [(0, 384), (0,)]
 
 
 @pytest.mark.slow
@@ -333,18 +345,34 @@ def test_the_assembled_files_have_their_settings_pinned():
 
 def test_the_file_of_the_layers_gives_them_back():
     rng = np.random.default_rng(0)
-    layers = {
-        "hidden_weight": np.float32(rng.choice([-0.25, 0.25], (32, 16))),
-        "hidden_bias": np.float16(rng.normal(size=32)).astype(np.float32),
-        # Column by column in memory, as a solver leaves it.
-        "text_weight": np.asfortranarray(rng.normal(size=(8, 32)), dtype=np.float32),
-        "text_bias": np.float16(rng.normal(size=8)).astype(np.float32),
-    }
-    packed = clip_multilingual.pack(**layers)
+    shapes = {"random": (32, 16), "from_random": (16, 32), "learned": (8, 16), "linear": (16, 16)}
+    given = {f"{name}.weight": rng.normal(size=shape) for name, shape in shapes.items()}
+    given["from_learned.weight"] = rng.normal(size=(16, 8))
+    given |= {f"{name}.bias": rng.normal(size=shape[0]) for name, shape in shapes.items()}
+    given["random.weight"] = rng.choice([-0.25, 0.25], (32, 16))
+    # Column by column in memory, as a solver leaves it.
+    given["from_random.weight"] = np.asfortranarray(given["from_random.weight"])
+    packed = clip_multilingual.pack(given)
     assert all(tensor.flags.c_contiguous for tensor in packed.values())
-    assert packed["hidden.signs"].nbytes == 32 * 16 // 8 and packed["text.weight"].dtype == np.int8
-    found = clip_multilingual.unpack(packed)
-    for name in ("hidden.weight", "hidden.bias", "text.bias"):
-        np.testing.assert_array_equal(found[name], layers[name.replace(".", "_")])
-    steps = np.abs(layers["text_weight"]).max(1, keepdims=True) / 127
-    assert (np.abs(found["text.weight"] - layers["text_weight"]) <= steps / 2 + 1e-6).all()
+    assert packed["random.signs"].nbytes == 32 * 16 // 8
+    assert packed["from_random.weight"].dtype == packed["learned.weight"].dtype == np.int8
+
+    (weight, bias), (last, end) = clip_multilingual.dense_layers(packed)
+    assert all(one.dtype == np.float32 for one in (weight, bias, last, end))
+    np.testing.assert_array_equal(weight[:32], np.float32(given["random.weight"]))
+    np.testing.assert_array_equal(weight[40:], np.eye(16))
+    for found, name in (
+        (weight[32:40], "learned"),
+        (last[:, :32], "from_random"),
+        (last[:, 32:40], "from_learned"),
+        (last[:, 40:], "linear"),
+    ):
+        wanted = given[f"{name}.weight"]
+        steps = np.abs(wanted).max(1, keepdims=True) / 127
+        assert (np.abs(found - wanted) <= steps / 2 + 1e-6).all(), name
+    assert bias[40:].tolist() == [1] * 16
+    np.testing.assert_allclose(
+        bias[:40], np.concatenate([given["random.bias"], given["learned.bias"]]), atol=2e-3
+    )
+    both = given["from_random.bias"] + given["linear.bias"]
+    np.testing.assert_allclose(end, both - last[:, 40:].sum(1), atol=5e-3)

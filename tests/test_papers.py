@@ -32,11 +32,14 @@ def public_files() -> list[Path]:
 
 
 def test_the_licenses_are_the_true_texts():
-    """The SHA-256 of https://www.apache.org/licenses/LICENSE-2.0.txt, and of WordNet 3.0's own."""
+    """By their SHA-256: https://www.apache.org/licenses/LICENSE-2.0.txt, WordNet's, Unicode's."""
     hashes = {
         "LICENSE": "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30",
         "data/make/WORDNET-LICENSE.txt": (
             "a1d9f9278816e5d55c7d35f356f5a86974408858f1d9cf4b7160ff827f93fc85"
+        ),
+        "data/make/UNICODE-LICENSE.txt": (
+            "b49d0e9f8ead51ca8b7df6fec89cc3ae6809198b4b9d43c74216da0118f23f5b"
         ),
     }
     for name, expected in hashes.items():

@@ -240,9 +240,16 @@ class AdaptedTextEncoder(AdaptedEncoder, TextEncoder):
 
     def encode_text(self, texts: str | Iterable[str]) -> np.ndarray:
         """Return the embeddings of some texts, float32 ``(n, dim)``: the base's, and zeros."""
+        return self.encode_text_with_certainty(texts)[0]
+
+    def encode_text_with_certainty(
+        self, texts: str | Iterable[str]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the embeddings of some texts, and how well the base knows each."""
         texts = [texts] if isinstance(texts, str) else list(texts)
-        old = unit(as_matrix(self.base.encode_text(texts), len(texts), self.base, "text"))
-        return np.pad(old, ((0, 0), (0, len(self._tensors["output_bias"]))))
+        embeddings, certainty = self.base.encode_text_with_certainty(texts)
+        old = unit(as_matrix(embeddings, len(texts), self.base, "text"))
+        return np.pad(old, ((0, 0), (0, len(self._tensors["output_bias"])))), certainty
 
 
 def adapted(

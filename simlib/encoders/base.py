@@ -166,6 +166,30 @@ class TextEncoder(Encoder):
     def encode_text(self, texts: str | Iterable[str]) -> np.ndarray:
         """Return the embeddings of some texts, float32 ``(n, dim)``."""
 
+    def encode_text_with_certainty(
+        self, texts: str | Iterable[str]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the embeddings of some texts, and how well the encoder knows each.
+
+        By that the fit of a text is told (:mod:`simlib.fit`). An encoder that can't say knows all
+        equally well.
+
+        Returns
+        -------
+        embeddings : numpy.ndarray
+            float32 ``(n, dim)``.
+        certainty : numpy.ndarray
+            float32 ``(n,)``, positive; about 1 for the words that it was trained with.
+
+        Examples
+        --------
+        >>> import simlib
+        >>> simlib.load_encoder("clip").encode_text_with_certainty(["a red dress"])[1]
+        array([1.], dtype=float32)
+        """
+        embeddings = np.asarray(self.encode_text(texts), dtype=np.float32)
+        return embeddings, np.ones(len(embeddings), dtype=np.float32)
+
 
 class WeightedEncoder(Encoder):
     """An encoder that is pickled as the arguments it was made with: unpickling loads its weights.

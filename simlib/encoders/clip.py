@@ -107,6 +107,7 @@ class ClipEncoder(WeightedEncoder, TextEncoder):
         self._device = choose_device(device)
         self._is_compact = weights in ("compact", "multilingual")
         self._reads_only_english = weights == "compact"
+        self._length_tells = weights == "multilingual"
         if self._is_compact:
             _require_installed("sentence_transformers", "timm")
             # Its folder before the pictures', since a package may be missing.
@@ -225,14 +226,36 @@ class ClipEncoder(WeightedEncoder, TextEncoder):
         ValueError
             If a text is empty.
         """
+        return self._read(texts)[0]
+
+    def encode_text_with_certainty(
+        self, texts: str | Iterable[str]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the embeddings of some texts, and how well the encoder knows each.
+
+        The multilingual model gives a shorter vector for a text of which it knows less
+        (:mod:`simlib.networks.clip_multilingual`); of other models all count as known.
+
+        Returns
+        -------
+        embeddings, certainty : numpy.ndarray
+            float32 ``(n, dim)`` and ``(n,)``.
+        """
+        return self._read(texts)
+
+    def _read(self, texts: str | Iterable[str]) -> tuple[np.ndarray, np.ndarray]:
         texts = as_texts(texts)
+        certainty = np.ones(len(texts), dtype=np.float32)
         if not texts:
-            return np.empty((0, self.dim), dtype=np.float32)
+            return np.empty((0, self.dim), dtype=np.float32), certainty
         self._warn_of_unread(texts)
         embeddings = self._embed(texts)
         if self._reads_only_english:
             self._warn_of_other_languages(texts, embeddings)
-        return embeddings
+        if self._length_tells:
+            certainty = np.linalg.norm(embeddings, axis=1)
+            embeddings = embeddings / certainty[:, None]
+        return embeddings, certainty
 
     def _embed(self, texts: list[str]) -> np.ndarray:
         # As a dict, its modality is said rather than guessed: given a bare string,
@@ -250,7 +273,7 @@ class ClipEncoder(WeightedEncoder, TextEncoder):
                 texts,
                 limit,
                 lambda text: len(tokenizer(text, truncation=False, verbose=False)["input_ids"]),
-                stacklevel=4,
+                stacklevel=5,
             )
 
     def _warn_of_other_languages(self, texts: list[str], embeddings: np.ndarray) -> None:
@@ -262,7 +285,7 @@ class ClipEncoder(WeightedEncoder, TextEncoder):
                 f"The compact model reads English; for {text[:40]!r}, which seems to be in another "
                 "language, expect chance results. load_encoder('clip', weights='multilingual') "
                 "finds the same pictures in many languages.",
-                stacklevel=3,
+                stacklevel=4,
             )
 
 

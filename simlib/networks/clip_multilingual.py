@@ -38,9 +38,9 @@ from simlib.networks.assembled import (
 )
 
 PROJECTION = data_folder() / "models" / "clip_multilingual.safetensors"
-PROJECTION_SHA256 = "ba04933119fff0c3cbd17d859ef670706243a911dc26a487fc3ed07887ff9a2b"
-ASSEMBLY = 1  # raised when the code below builds another folder from the same weights
-UNITS = 8192  # of the hidden layer
+PROJECTION_SHA256 = "86416a0eff15322e9c4b541d49fa817cae73d3223a6df1ab8cb17285c54032ce"
+ASSEMBLY = 2  # raised when the code below builds another folder from the same weights
+UNITS = 8192 + 2048 + e5_small.DIM  # of the hidden layer: random, learned, and the values
 TEXT_RECIPE = f"multilingual {PROJECTION_SHA256[:12]}"
 LANGUAGES = ("en", "zh", "fa", "es", "fr", "de", "ja")  # those it was trained with
 PREFIX = "query: "  # which the network expects before a text that is compared with others
@@ -52,7 +52,6 @@ SETTINGS: dict[str, object] = {
         {"idx": 2, "name": "2", "path": "2_Normalize", "type": NORMALIZE},
         {"idx": 3, "name": "3", "path": "3_Dense", "type": DENSE},
         {"idx": 4, "name": "4", "path": "4_Dense", "type": DENSE},
-        {"idx": 5, "name": "5", "path": "5_Normalize", "type": NORMALIZE},
     ],
     "config_sentence_transformers.json": {
         "__version__": {"sentence_transformers": "6.0.0"}, "default_prompt_name": None,
@@ -83,15 +82,14 @@ SETTINGS: dict[str, object] = {
     "2_Normalize/config.json": NORMALIZED,
     "3_Dense/config.json": dense_settings(e5_small.DIM, UNITS, "activation.ReLU"),
     "4_Dense/config.json": dense_settings(UNITS, e5_small.DIM, "linear.Identity"),
-    "5_Normalize/config.json": NORMALIZED,
 }  # fmt: skip
 """All settings in the folder, by file: no library decides what is written there."""
 
 SHA256 = {
     "model.safetensors": "cda1fc089b4d4936ad8ef8138977332fad4ca4fb2984f8a454cab737b53e7559",
     "tokenizer.json": "d9208501fd4e32f339acafac900cd43efd6a89c26e514955c99bfac2cfafd5cf",
-    "3_Dense/model.safetensors": "960e443ca8ce108d7989d6d97aba85d49ad3494a2018d94f38694f3175587ad7",
-    "4_Dense/model.safetensors": "860740ddd5f14d5a73a39b455cd6b6b6eb03138228104d29d7f74db0756bda8f",
+    "3_Dense/model.safetensors": "57ccb9de49ad1d0f3ec9a45285b65cad6aeb1a0c833bfd945bb7694854ee216f",
+    "4_Dense/model.safetensors": "7a4ba3e7b551970bd2721a43d3423babdba91a7ac86f27e2f4d0205b47789651",
 }
 """Of the other files in the folder."""
 
@@ -150,66 +148,94 @@ def _learned(path: Path) -> dict[str, np.ndarray]:
     return load_file(path)
 
 
-def pack(
-    hidden_weight: np.ndarray,
-    hidden_bias: np.ndarray,
-    text_weight: np.ndarray,
-    text_bias: np.ndarray,
-) -> dict[str, np.ndarray]:
-    """Return two layers as the file keeps them.
+def pack(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the tensors as the file keeps them.
 
-    The random weights of the first are all as large and differ in sign only, so that a bit is
-    enough for each; those of the second are whole numbers of 8 bits times a scale for each value
-    of the text space.
+    The random weights are all as large and differ in sign only, so that a bit is enough for each;
+    other matrices are whole numbers of 8 bits times a scale for each row.
 
     Parameters
     ----------
-    hidden_weight, hidden_bias : numpy.ndarray
-        ``(units, 384)`` and ``(units,)``.
-    text_weight, text_bias : numpy.ndarray
-        ``(384, units)`` and ``(384,)``.
+    tensors : mapping
+        Weights and biases of the layers ``random`` (units, 384), ``from_random`` (384, units),
+        ``learned`` (others, 384), ``linear`` (384, 384), and the weight of ``from_learned``
+        (384, others).
     """
-    scale = np.abs(text_weight).max(axis=1, keepdims=True) / 127  # (384, 1)
-    tensors = {
-        "hidden.signs": np.packbits(hidden_weight > 0, axis=1),  # uint8 (units, 48)
-        "hidden.scale": np.abs(hidden_weight[:1, :1]).astype(np.float32),  # (1, 1)
-        "hidden.bias": hidden_bias.astype(np.float16),
-        "text.weight": np.round(text_weight / scale).astype(np.int8),
-        "text.scale": scale.astype(np.float32),
-        "text.bias": text_bias.astype(np.float16),
-    }
+    packed = {}
+    for name, tensor in tensors.items():
+        if name == "random.weight":
+            packed["random.signs"] = np.packbits(tensor > 0, axis=1)  # uint8 (units, 48)
+            packed["random.scale"] = np.abs(tensor[:1, :1]).astype(np.float32)  # (1, 1)
+        elif tensor.ndim == 2:
+            scale = np.abs(tensor).max(axis=1, keepdims=True) / 127  # (rows, 1)
+            packed[name] = np.round(tensor / scale).astype(np.int8)
+            packed[name.replace("weight", "scale")] = scale.astype(np.float32)
+        else:
+            packed[name] = tensor.astype(np.float16)
     # What lies in memory column by column would be saved as if it lay row by row.
-    return {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
+    return {name: np.ascontiguousarray(tensor) for name, tensor in packed.items()}
 
 
-def unpack(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the weights and biases of the two layers, float32, from what the file keeps.
+def dense_layers(
+    packed: Mapping[str, np.ndarray],
+) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """Return weight and bias of two layers with a ReLU between, from what the file keeps.
+
+    What the random and the learned units give is added, and so is what a linear layer makes of the
+    values. The stock modules stand in a row, so the values pass through the ReLU as well: raised by
+    1 they are not negative, since what the network gives has length 1.
+
+    Returns
+    -------
+    tuple
+        float32 ``((units, 384), (units,))`` and ``((384, units), (384,))``.
 
     Examples
     --------
     >>> rng = np.random.default_rng(0)
-    >>> signs, weight = rng.choice([-0.5, 0.5], (16, 8)), rng.normal(size=(4, 16))
-    >>> layers = unpack(pack(signs, np.zeros(16), weight, np.zeros(4)))
-    >>> np.array_equal(layers["hidden.weight"], signs)
-    True
-    >>> float(np.abs(layers["text.weight"] - weight).max()) < 0.02
+    >>> shapes = {"random": (16, 8), "from_random": (8, 16), "learned": (4, 8), "linear": (8, 8)}
+    >>> layers = {f"{name}.weight": rng.normal(size=shape) for name, shape in shapes.items()}
+    >>> layers |= {f"{name}.bias": rng.normal(size=shape[0]) for name, shape in shapes.items()}
+    >>> layers["from_learned.weight"] = rng.normal(size=(8, 4))
+    >>> layers["random.weight"] = np.sign(layers["random.weight"])
+    >>> (weight, bias), (last, end) = dense_layers(pack(layers))
+    >>> values = np.full(8, -(8**-0.5))
+    >>> def given(name, values):
+    ...     return layers[f"{name}.weight"] @ values + layers.get(f"{name}.bias", 0)
+    >>> wanted = given("from_random", np.maximum(given("random", values), 0))
+    >>> wanted += given("from_learned", np.maximum(given("learned", values), 0))
+    >>> wanted += given("linear", values)
+    >>> found = last @ np.maximum(weight @ values + bias, 0) + end
+    >>> bool(np.abs(found - wanted).max() < 0.05 * np.abs(wanted).max())
     True
     """
-    signs = np.unpackbits(tensors["hidden.signs"], axis=1).astype(np.float32) * 2 - 1
-    return {
-        "hidden.weight": signs * tensors["hidden.scale"],
-        "hidden.bias": tensors["hidden.bias"].astype(np.float32),
-        "text.weight": tensors["text.weight"].astype(np.float32) * tensors["text.scale"],
-        "text.bias": tensors["text.bias"].astype(np.float32),
-    }
+
+    def weight(name: str) -> np.ndarray:
+        return packed[f"{name}.weight"].astype(np.float32) * packed[f"{name}.scale"]
+
+    def bias(name: str) -> np.ndarray:
+        return packed[f"{name}.bias"].astype(np.float32)
+
+    linear = weight("linear")
+    dim = len(linear)
+    signs = np.unpackbits(packed["random.signs"], axis=1)[:, :dim].astype(np.float32) * 2 - 1
+    random = signs * packed["random.scale"]
+    first = (
+        np.concatenate([random, weight("learned"), np.eye(dim, dtype=np.float32)]),
+        np.concatenate([bias("random"), bias("learned"), np.ones(dim, dtype=np.float32)]),
+    )
+    second = (
+        np.concatenate([weight("from_random"), weight("from_learned"), linear], axis=1),
+        bias("from_random") + bias("linear") - linear.sum(axis=1),
+    )
+    return first, second
 
 
 def _assemble(folder: Path) -> None:
-    learned, weights = unpack(_learned(PROJECTION)), e5_small.weights_path()
     write_settings(folder, SETTINGS)
-    write_tower(folder, e5_small.read_weights(weights))
-    for place, name in enumerate(("hidden", "text"), start=3):
-        tensors = {f"linear.{kind}": learned[f"{name}.{kind}"] for kind in ("weight", "bias")}
+    write_tower(folder, e5_small.read_weights(e5_small.weights_path()))
+    for place, (weight, bias) in enumerate(dense_layers(_learned(PROJECTION)), start=3):
+        tensors = {"linear.weight": weight, "linear.bias": bias}
         write_safetensors(folder / f"{place}_Dense" / "model.safetensors", tensors)
 
 
