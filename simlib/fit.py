@@ -282,8 +282,9 @@ def add_fit(
     if calibration is None:
         return
     if encoder is not None and calibration.popularity is not None:
-        certainty = _of_text(encoder, [text])[1]  # (1,)
-        similarities = certainty * similarities - among.of_those(calibration.popularity)
+        if encoder.tells_certainty:
+            similarities = _of_text(encoder, [text])[1] * similarities
+        similarities = similarities - among.of_those(calibration.popularity)
     number = min(NEAREST, int((similarities > -np.inf).sum()))
     nearest = np.partition(similarities, len(similarities) - number)[-number:]
     found.attrs["fit"] = float(calibration.fit(nearest.mean()))

@@ -67,6 +67,8 @@ def test_about_a_twelfth_of_absent_texts_seem_to_fit(kinds):
 class Unsure(Kinds):
     """Knows half of the texts half as well."""
 
+    tells_certainty = True
+
     def encode_text_with_certainty(self, texts):
         embeddings, certainty = super().encode_text_with_certainty(texts)
         return embeddings, certainty * [0.5 if sum(map(ord, one)) % 2 else 1 for one in texts]

@@ -172,7 +172,8 @@ def test_the_folder_opens_with_plain_sentence_transformers_and_agrees(encoder, c
     np.testing.assert_allclose(given, encoder.encode_text(texts), atol=1e-5)
 
 
-def test_it_is_surer_of_words_that_it_was_trained_with(encoder):
+def test_it_is_surer_of_words_that_it_was_trained_with(encoder, compact):
+    assert encoder.tells_certainty and not compact.tells_certainty
     known = ["红色手提包", "کفش ورزشی", "rote Handtasche", "une jupe", "スカート", "a red dress"]
     others = ["复式记账", "مالیات بر درآمد", "Gewerbesteuer", "la jurisprudence", "憲法改正"]
     embeddings, certainty = encoder.encode_text_with_certainty([*known, *others])

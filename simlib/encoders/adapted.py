@@ -237,6 +237,7 @@ class AdaptedTextEncoder(AdaptedEncoder, TextEncoder):
     ) -> None:
         super().__init__(base, learned, strength, notes)
         self.text_recipe, self.languages = base.text_recipe, base.languages
+        self.tells_certainty = base.tells_certainty
 
     def encode_text(self, texts: str | Iterable[str]) -> np.ndarray:
         """Return the embeddings of some texts, float32 ``(n, dim)``: the base's, and zeros."""

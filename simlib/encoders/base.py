@@ -151,6 +151,9 @@ class TextEncoder(Encoder):
     languages : tuple of str
         The codes of the languages it reads (``"en"``, ``"zh"``, …), by which the fit of a text is
         calibrated (:mod:`simlib.fit`).
+    tells_certainty : bool
+        Whether :meth:`encode_text_with_certainty` can tell how well it knows a text. Then a text is
+        encoded once more for its fit.
 
     Examples
     --------
@@ -161,6 +164,7 @@ class TextEncoder(Encoder):
 
     text_recipe: str = ""
     languages: tuple[str, ...] = ("en",)
+    tells_certainty: bool = False
 
     @abstractmethod
     def encode_text(self, texts: str | Iterable[str]) -> np.ndarray:
@@ -171,8 +175,8 @@ class TextEncoder(Encoder):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the embeddings of some texts, and how well the encoder knows each.
 
-        By that the fit of a text is told (:mod:`simlib.fit`). An encoder that can't say knows all
-        equally well.
+        The fit of a text goes by that (:mod:`simlib.fit`). An encoder that can't tell, as most,
+        knows all equally well.
 
         Returns
         -------

@@ -107,7 +107,7 @@ class ClipEncoder(WeightedEncoder, TextEncoder):
         self._device = choose_device(device)
         self._is_compact = weights in ("compact", "multilingual")
         self._reads_only_english = weights == "compact"
-        self._length_tells = weights == "multilingual"
+        self.tells_certainty = weights == "multilingual"
         if self._is_compact:
             _require_installed("sentence_transformers", "timm")
             # Its folder before the pictures', since a package may be missing.
@@ -252,7 +252,7 @@ class ClipEncoder(WeightedEncoder, TextEncoder):
         embeddings = self._embed(texts)
         if self._reads_only_english:
             self._warn_of_other_languages(texts, embeddings)
-        if self._length_tells:
+        if self.tells_certainty:
             certainty = np.linalg.norm(embeddings, axis=1)
             embeddings = embeddings / certainty[:, None]
         return embeddings, certainty
