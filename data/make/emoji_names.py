@@ -26,7 +26,7 @@ TABLE = Path(__file__).with_name("emoji_names.csv")
 GENERAL_WORDS = ROOT / "data" / "general_words.csv"
 FIRST_PICTURE = 0x1F000  # the signs before it are arrows, brackets and the like, but for a few
 ARTICLE = re.compile(
-    r"^(?:an?|the|some|une?|unos|unas|un|el|la|los|las|des|du|de la|eine?|einen|das|der|die|le|les|"
+    r"^(?:an?|the|some|une?|unos|unas|el|la|los|las|des|du|de la|eine?|einen|das|der|die|le|les|"
     r"یک|一个|一只|一張|一张) |^(?:de )?l'",
     re.IGNORECASE,
 )
@@ -89,17 +89,17 @@ def main() -> None:
     languages = ["en", *LANGUAGES]
     names = {language: names_in(arguments.folder, language) for language in languages}
     words = asked_for()
-    kept = []
+    kept: dict[str, list[str]] = {}  # by its English name
     for sign, name in names["en"].items():
         row = [names[language].get(sign, "") for language in languages]
         asked = any(
             is_asked_for(one, language, words[language])
             for language, one in zip(languages, row, strict=True)
         )
-        if ord(sign[0]) >= FIRST_PICTURE and not asked and name not in {one[0] for one in kept}:
-            kept.append(row)
+        if ord(sign[0]) >= FIRST_PICTURE and not asked:
+            kept.setdefault(name, row)
     with TABLE.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows([languages, *kept])
+        csv.writer(file, lineterminator="\n").writerows([languages, *kept.values()])
     print(f"{len(kept)} of {len(names['en'])} names kept")
 
 

@@ -297,21 +297,24 @@ class Trainer:
     """Trains the layers of both kinds, with or without some of the texts."""
 
     def __init__(self, texts: Texts, student: Embedded, teacher: Embedded, recipe: Recipe) -> None:
-        self.recipe, self._captions, self._texts = recipe, texts, with_emoji(texts)
+        self.recipe, self._captions = recipe, len(texts.texts)
         self._random = RandomLayers(texts, student, teacher, recipe)
-        self._read = torch.from_numpy(student(self._texts.texts))  # (n, 384)
-        self._wanted = torch.from_numpy(teacher(self._texts.english))
+        every = with_emoji(texts)
+        self._scripts = [same_script(text) for text in every.texts]
+        self._share = shares(every, recipe)
+        self._read = torch.from_numpy(student(every.texts))  # (n, 384)
+        self._wanted = torch.from_numpy(teacher(every.english))
 
-    def layers(self, without: Callable[[str, str], bool] | None = None) -> Trained:
-        """Return layers that were trained without the texts of which ``without(text, english)``."""
-        pairs = zip(self._texts.texts, self._texts.english, strict=True)
-        left_out = np.array([without is not None and without(*pair) for pair in pairs])
-        share = np.where(left_out, 0, shares(self._texts, self.recipe))
+    def layers(self, without: Iterable[str] = ()) -> Trained:
+        """Return layers that were trained without the texts that contain one of some words."""
+        banned = [same_script(word) for word in without]
+        left_out = np.array([any(word in text for word in banned) for text in self._scripts])
+        share = np.where(left_out, 0, self._share)
         share /= share.sum()
         seeds = range(self.recipe.seed, self.recipe.seed + self.recipe.members)
         given = self._read, self._wanted, share, self.recipe
         learned = side_by_side([train_member(*given, seed) for seed in seeds], self._read)
-        return Trained(self._random.solve(left_out[: len(self._captions.texts)]), learned)
+        return Trained(self._random.solve(left_out[: self._captions]), learned)
 
 
 def shares(texts: Texts, recipe: Recipe) -> np.ndarray:
@@ -361,8 +364,8 @@ def main() -> None:
         path.write_bytes(save(shipped, metadata={"made_by": "data/make/train_multilingual.py"}))
         print(f"{sha256_of(path)}: python data/make/pin.py puts it into the source", flush=True)
 
-    def without(banned: Callable[[str, str], bool]) -> Callable[[list[str]], np.ndarray]:
-        some = trainer.layers(banned)
+    def without(words: set[str]) -> Callable[[list[str]], np.ndarray]:
+        some = trainer.layers(words)
         return lambda queries: some(exact_student(queries))
 
     figures = measure(
@@ -370,9 +373,7 @@ def main() -> None:
         gallery_of(simlib.load_catalogue("sample"), compact),
         compact=exact_teacher,
         multilingual=lambda queries: layers(exact_student(queries)),
-        without=lambda words: without(
-            lambda text, _: any(same_script(word) in same_script(text) for word in words)
-        ),
+        without=without,
     )
     figures["taken for not English"] = measure_doubt(exact_teacher, teacher, plane, offset)
     print(json.dumps(figures, indent=1, ensure_ascii=False))
