@@ -103,10 +103,11 @@ def _pip_install(requirement: Requirement) -> str:
 
 
 def models() -> Iterator[Finding]:
-    """Hash the compact weights: three that come with packages of their own, three with simlib."""
+    """Hash the compact weights: three that come with packages of their own, four with simlib."""
     from simlib.networks import (
         clip_compact,
         clip_multilingual,
+        clip_tower,
         e5_small,
         efficientnet_lite0,
         simclr_resnet,
@@ -147,6 +148,7 @@ def models() -> Iterator[Finding]:
         yield _weights(name, path, sha256, command)
     for name, path, sha256 in (
         ("SimCLR, compact", simclr_resnet.COMPACT_PATH, simclr_resnet.COMPACT_SHA256),
+        ("picture tower, compact", clip_tower.CHANGES, clip_tower.CHANGES_SHA256),
         (
             "image-text network, compact",
             clip_compact.PROJECTIONS,

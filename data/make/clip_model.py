@@ -15,7 +15,8 @@ from clip_words import WORDNET, Labels, holds, in_batches
 from torch import nn
 from torch.nn import functional
 
-from simlib.networks import clip_compact, efficientnet_lite0
+from simlib.networks import clip_compact, clip_tower, efficientnet_lite0
+from simlib.networks.inference import Network, load_network
 
 # Added to the logits of classes that are worn or carried, since the pictures are of products.
 PRODUCTS_PRIOR = 3.0
@@ -26,7 +27,7 @@ PATCHES_A_SIDE = clip_compact.INPUT_SIDE // clip_compact.PATCH_SIDE
 class Recipe:
     """The settings of a training."""
 
-    steps: int = 600
+    steps: int = 1000
     batch: int = 640
     shares: tuple[float, float, float] = (0.4, 0.2, 0.4)  # photos, drawings, ImageNet
     learning_rate: float = 2e-3
@@ -231,6 +232,14 @@ class Towers:
             )
         return np.stack([self._texts[text] for text in texts])
 
+    def _picture_tower(self) -> Network:
+        return load_network(
+            "clip-tower",
+            f"{clip_tower.CHANGES_SHA256} of {clip_compact.INPUT_SIDE}",
+            lambda: efficientnet_lite0.features_of_crops(clip_tower.build()),
+            np.zeros((clip_compact.INPUT_SIDE, clip_compact.INPUT_SIDE, 3), np.uint8),
+        )
+
     def read(self, name: str, items, views: list[tuple[View, bool]]) -> dict[str, np.ndarray]:
         """Return views, patches and facts of ``(picture, facts)`` pairs, kept in the scratch.
 
@@ -238,7 +247,7 @@ class Towers:
         """
         path = self.scratch / f"{name}.npz"
         if not path.exists():
-            network = efficientnet_lite0.load_features(side=clip_compact.INPUT_SIDE)
+            network = self._picture_tower()
             features, patches, facts = [], [], []
             for picture, about in items():
                 stack = np.stack([clip_compact.lay_on_square(view(picture)) for view, _ in views])

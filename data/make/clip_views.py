@@ -12,6 +12,9 @@ from collections.abc import Callable
 
 import numpy as np
 from PIL import Image, ImageFilter, ImageOps
+from scipy import ndimage
+from sklearn.cluster import KMeans
+from sklearn.metrics import pairwise_distances
 
 from simlib.networks import clip_compact
 
@@ -54,10 +57,20 @@ def small(picture: Image.Image, side: int) -> Image.Image:
 
 
 def cut_out(picture: Image.Image) -> Image.Image:
-    """Return the picture with white for what resembles its border.
+    """Return the thing alone, on white and as large as the frame; the picture if none is seen."""
+    seen = thing(picture)
+    if seen is None:
+        return picture
+    mask = Image.fromarray(np.uint8(255 * seen)).resize(picture.size, Image.Resampling.BILINEAR)
+    alone = Image.composite(picture, Image.new("RGB", picture.size, "white"), mask)
+    return alone.crop(mask.point(lambda value: 255 * (value > 100)).getbbox())
+
+
+def thing(picture: Image.Image) -> np.ndarray | None:
+    """Return where the thing is, bool, the longer side 96; None if that is little or nearly all.
 
     The border's colours are grouped by k-means; what is farther from all groups than they are wide
-    is the thing. The whole picture where that is next to nothing, or nearly all of it.
+    is the thing, with its holes filled and without crumbs.
     """
     scale = 96 / max(picture.size)
     size = [max(8, round(length * scale)) for length in picture.size]
@@ -65,32 +78,19 @@ def cut_out(picture: Image.Image) -> Image.Image:
     wide = max(2, round(min(size) * 0.06))
     sides = (pixels[:wide], pixels[-wide:], pixels[:, :wide], pixels[:, -wide:])
     border = np.concatenate([side.reshape(-1, 3) for side in sides])
-    rng = np.random.default_rng(0)
-    centres = border[rng.choice(len(border), 6, replace=False)]
-    for _ in range(8):
-        nearest = squared_distances(border, centres).argmin(1)
-        centres = np.stack(
-            [
-                border[nearest == place].mean(0) if (nearest == place).any() else centre
-                for place, centre in enumerate(centres)
-            ]
-        )
-    nearest = squared_distances(border, centres).argmin(1)
-    centres = centres[np.bincount(nearest, minlength=6) > 0.06 * len(border)]
-    spread = np.sqrt(squared_distances(border, centres).min(1)).mean()
-    far = np.sqrt(squared_distances(pixels.reshape(-1, 3), centres).min(1)).reshape(
-        pixels.shape[:2]
-    )
-    mask = Image.fromarray(np.uint8(255 * (far > max(14, 2.2 * spread))))
-    mask = mask.filter(ImageFilter.MedianFilter(7)).filter(ImageFilter.MaxFilter(5))
-    mask = mask.resize(picture.size, Image.Resampling.BILINEAR)
-    if not 0.08 <= np.asarray(mask).mean() / 255 <= 0.9:
-        return picture
-    return Image.composite(picture, Image.new("RGB", picture.size, "white"), mask)
-
-
-def squared_distances(rows: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    return ((rows[:, None] - centres[None]) ** 2).sum(2)  # (rows, centres)
+    colours = min(6, len(np.unique(border, axis=0)))
+    groups = KMeans(colours, n_init=1, max_iter=8, random_state=0).fit(border)
+    often = np.bincount(groups.labels_) > 0.06 * len(border)
+    centres = groups.cluster_centers_[often]
+    spread = pairwise_distances(border, centres).min(1).mean()
+    far = pairwise_distances(pixels.reshape(-1, 3), centres).min(1).reshape(pixels.shape[:2])
+    mask = Image.fromarray(np.uint8(255 * (far > max(12, 2 * spread))))
+    mask = np.asarray(mask.filter(ImageFilter.MedianFilter(5)).filter(ImageFilter.MaxFilter(3)))
+    closed = ndimage.binary_closing(np.pad(mask, 4), iterations=3)[4:-4, 4:-4]
+    parts, count = ndimage.label(ndimage.binary_fill_holes(closed))
+    sizes = np.bincount(parts.ravel(), minlength=count + 1)[1:]
+    found = np.isin(parts, 1 + np.flatnonzero(sizes >= 0.25 * max(sizes, default=0)))
+    return found if 0.08 <= found.mean() <= 0.9 else None
 
 
 def itself(picture: Image.Image) -> Image.Image:
@@ -120,6 +120,7 @@ OF_PHOTOS: list[tuple[View, bool]] = [
     (lambda picture: small(picture, 48), True),
     (cut_out, True),
     (then(cut_out, small_and_grey), False),
+    (then(cut_out, then(ImageOps.mirror, small_and_grey)), False),
 ]
 # Drawings teach colours: grey ones are few.
 OF_DRAWINGS: list[tuple[View, bool]] = [(itself, True), (small_and_grey, False)]

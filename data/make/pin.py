@@ -10,10 +10,11 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from simlib.networks import clip_compact, clip_multilingual
+from simlib.networks import clip_compact, clip_multilingual, clip_tower
 from simlib.storage.hashing import sha256_of
 
 PINNED = (
+    (clip_tower, "CHANGES"),
     (clip_compact, "PROJECTIONS"),
     (clip_multilingual, "PROJECTION"),
 )
@@ -26,11 +27,12 @@ def main() -> None:
         old, new = getattr(module, f"{name}_SHA256"), sha256_of(getattr(module, name))
         text = text.replace(old, new)
         setattr(module, f"{name}_SHA256", new)
-        with tempfile.TemporaryDirectory() as work:
-            folder = Path(work, "new")
-            module._assemble(folder)
-            for path, digest in module.SHA256.items():
-                text = text.replace(digest, sha256_of(folder / path))
+        if hasattr(module, "SHA256"):
+            with tempfile.TemporaryDirectory() as work:
+                folder = Path(work, "new")
+                module._assemble(folder)
+                for path, digest in module.SHA256.items():
+                    text = text.replace(digest, sha256_of(folder / path))
         source.write_text(text, encoding="utf-8")
         print(f"{source.name}: {new}")
 

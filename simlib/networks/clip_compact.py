@@ -1,19 +1,21 @@
 """The compact image-text model: two frozen towers and our projections, put together once.
 
-Pictures: EfficientNet-Lite0 gives 1,280 features. Its classifier turns them into probabilities of
-the 1,000 ImageNet classes, and embeddings of their names are averaged with these as weights
-(ConSE: Norouzi et al., "Zero-Shot Learning by Convex Combination of Semantic Embeddings",
-https://arxiv.org/abs/1312.5650). A learned projection of the features, with a hidden layer, is
-added to that, and one of the colours of 12 × 12 patches, since a classifier of objects learned to
-overlook colour. The network was trained on pictures of 224 × 224 but reads 288 × 288 here, the
-entire picture on a white square: photos are told apart better, and nothing of them is cut away.
+Pictures: EfficientNet-Lite0, taught to read thumbnails and grey pictures as it reads others
+(:mod:`simlib.networks.clip_tower`), gives 1,280 features. Its classifier turns them into
+probabilities of the 1,000 ImageNet classes, and embeddings of their names are averaged with these
+as weights (ConSE: Norouzi et al., "Zero-Shot Learning by Convex Combination of Semantic
+Embeddings", https://arxiv.org/abs/1312.5650). A learned projection of the features, with a hidden
+layer, is added to that, and one of the colours of 12 × 12 patches, since a classifier of objects
+learned to overlook colour. The network was trained on pictures of 224 × 224 but reads 288 × 288
+here, the entire picture on a white square: photos are told apart better, and nothing of them is
+cut away.
 Texts: MiniLM (``all-MiniLM-L6-v2``) and a learned projection.
 
-Only the projections are ours (``data/models/clip.safetensors``, made by
-``data/make/train_clip.py``). The result is a plain sentence-transformers folder of stock
-modules, in the folder of :func:`simlib.home.home_folder`; ``SentenceTransformer(folder)`` opens it
-without simlib, and agrees with it on square pictures. Of others it takes the square in the middle,
-since no stock module lays a picture on white.
+The projections are ours (``data/models/clip.safetensors``, made by ``data/make/train_clip.py``),
+and so are the changes to the picture tower. The result is a plain sentence-transformers folder of
+stock modules, in the folder of :func:`simlib.home.home_folder`; ``SentenceTransformer(folder)``
+opens it without simlib, and agrees with it on square pictures. Of others it takes the square in
+the middle, since no stock module lays a picture on white.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ import numpy as np
 from PIL import Image
 
 from simlib.data_files import data_folder, restore_hint
-from simlib.networks import efficientnet_lite0
+from simlib.networks import clip_tower, efficientnet_lite0
 from simlib.networks.assembled import (
     DENSE,
     MODULES,
@@ -51,12 +53,13 @@ if TYPE_CHECKING:
     import torch
 
 PROJECTIONS = data_folder() / "models" / "clip.safetensors"
-PROJECTIONS_SHA256 = "d65d195d06f3c08618e925f2b766c2a0cb43bcfa17c6a2e962a1072d3fd00d81"
+PROJECTIONS_SHA256 = "e59e24f527b3a73c1fe8971decad81ab8d6da3c7187ac3abb48c0148f0008bac"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-ASSEMBLY = 3  # raised when the code below builds another folder from the same weights
+ASSEMBLY = 4  # raised when the code below builds another folder from the same weights
 RECIPE = (
     f"clip compact {PROJECTIONS_SHA256} assembly {ASSEMBLY}, "
-    f"lite0 {efficientnet_lite0.WEIGHTS_SHA256}, whole on a white square of 288 bicubic float32"
+    f"lite0 {efficientnet_lite0.WEIGHTS_SHA256} changed {clip_tower.CHANGES_SHA256}, "
+    "whole on a white square of 288 bicubic float32"
 )
 DIM = 384  # MiniLM's
 NAMES_TEMPERATURE = 3.0  # softens the classifier's probabilities
@@ -163,14 +166,14 @@ SETTINGS: dict[str, object] = {
 """All settings in the folder, by file: no library decides what is written there."""
 
 _WEIGHTS_SHA256 = {
-    "image_0_Transformer": "f3d48ba8cdabed0908b1f77913e334a0636a176b6162fbfa17f4dcae68768b2e",
+    "image_0_Transformer": "e2850cba2b0be758fc5a28f6590948255df5648e08022db477fad489ec91e1c2",
     "image_1_Transformer": "bf0b29a5a978b348bec68fb236fdc82b8afb75fc47f3760bbd9300490f24fe93",
-    "image_2_Dense": "da6d404b89cbb8112d9f07c1a211d0e68ba6f597e8a3b83f6d08d894b8fcc08f",
-    "image_4_Dense": "3522060267a07d475e040b467d8c9b964ebfc437c2cecdd2fcb420134ba6d6c2",
-    "image_5_Dense": "641e127d020b3b33656cef4d3594fd1cc96481e5a2b4adfefd3b8ea6c1178b72",
-    "image_6_Dense": "e8b4c5779f6197f424507eefa224e6fdb629f23afb00928175c5cd14048b980e",
+    "image_2_Dense": "fbbe1fd41098a313791adb69477ee7fbdf877f77e61499939fb5efca2cca2f45",
+    "image_4_Dense": "d4c71879103e51b8e666b09b132f6e40ee8b8eb2b5e7bf2f8c72fd56537e8454",
+    "image_5_Dense": "b2dea5c5caf21f77f153b4247586e7f139ea097d423308c22bca2763e86621fc",
+    "image_6_Dense": "c6ec651cf2ebadb4dfa77e2041dc3afffb5934cb00772a63129229d648e156f5",
     "text_0_Transformer": "1377e9af0ca0b016a9f2aa584d6fc71ab3ea6804fae21ef9fb1416e2944057ac",
-    "text_3_Dense": "1691ea713801edb7ec04227eb5bd1dea3b0454962dddf293c315809826904c4a",
+    "text_3_Dense": "899270807778acbd78e14f3c4e7779956a0eb1c395901423ad3bc20c10548b81",
 }
 SHA256 = {f"{part}/model.safetensors": sha256 for part, sha256 in _WEIGHTS_SHA256.items()} | {
     "text_0_Transformer/tokenizer.json":
@@ -219,7 +222,7 @@ def compact_folder() -> Path:
     Raises
     ------
     FileNotFoundError
-        If the projections are missing.
+        If the projections or the changes to the picture tower are missing.
     ImportError
         If a package with the weights of a tower is missing.
     ValueError
@@ -305,7 +308,7 @@ def _image_parts(projections: dict[str, np.ndarray]) -> dict[str, dict[str, np.n
     """
     network = {
         name: tensor.detach().contiguous().numpy()
-        for name, tensor in efficientnet_lite0.build().state_dict().items()
+        for name, tensor in clip_tower.build().state_dict().items()
     }
     classifier = network.pop("classifier.weight"), network.pop("classifier.bias")
     units, hidden = len(projections["colour.bias"]), len(projections["hidden.bias"])
@@ -365,7 +368,7 @@ def picture_reader() -> torch.nn.Module:
     from torch.nn import functional
 
     learned = {name: torch.from_numpy(values) for name, values in _projections().items()}
-    network = efficientnet_lite0.build()
+    network = clip_tower.build()
     scores = network.classifier
     learned["scores.weight"] = scores.weight / NAMES_TEMPERATURE
     learned["scores.bias"] = scores.bias / NAMES_TEMPERATURE + learned["names.prior"]

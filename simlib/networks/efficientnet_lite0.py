@@ -116,19 +116,17 @@ def load_features(
     device: str = "cpu",
     precision: str = "float32",
     backend: str | None = None,
-    side: int = INPUT_SIDE,
 ) -> Network:
     """Return the network without its classifier, ready to run on batches of what ``crop`` returns.
 
-    It gives float32 ``(n, 1280)``. ``side`` is that of the squares, in pixels; the other parameters
-    are those of :func:`simlib.networks.inference.load_network`.
+    It gives float32 ``(n, 1280)``. The parameters are those of
+    :func:`simlib.networks.inference.load_network`.
     """
-    example = np.zeros((side, side, 3), dtype=np.uint8)
+    example = np.zeros((INPUT_SIDE, INPUT_SIDE, 3), dtype=np.uint8)
     origin = f"{WEIGHTS_SHA256} {PREPROCESSING} features"
-    if side != INPUT_SIDE:
-        origin += f" of {side}"
     return load_network(
-        "efficientnet-lite0", origin, _features_of_crops, example, device, precision, backend
+        *("efficientnet-lite0", origin, lambda: features_of_crops(build())),
+        *(example, device, precision, backend),
     )
 
 
@@ -137,13 +135,14 @@ def normalised(crops: torch.Tensor) -> torch.Tensor:
     return crops.permute(0, 3, 1, 2).float() / 127.5 - 1.0
 
 
-def _features_of_crops():
+def features_of_crops(network: torch.nn.Module) -> torch.nn.Module:
+    """Return a network of :func:`build` that reads crops, uint8, and gives the pooled features."""
     import torch
 
     class FeaturesOfCrops(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.network = build()
+            self.network = network
             self.network.reset_classifier(0)  # from now on it ends with the pooled features
 
         def forward(self, crops: torch.Tensor) -> torch.Tensor:

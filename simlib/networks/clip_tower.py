@@ -1,0 +1,93 @@
+"""The picture tower of the compact image-text model: EfficientNet-Lite0, taught to read thumbnails.
+
+The published network makes of a picture that is grey and 28 pixels small something else than of the
+same picture as it was. Here its weights are changed so that both come out alike
+(``data/make/train_tower.py``), a distillation without labels: Hinton et al., "Distilling the
+Knowledge in a Neural Network" (https://arxiv.org/abs/1503.02531). What is shipped is the changes,
+``data/models/clip_tower.safetensors``, in 6 bits each; the rest comes from the package.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from simlib.data_files import data_folder, restore_hint
+from simlib.networks import efficientnet_lite0
+from simlib.networks.assembled import require_hash
+
+if TYPE_CHECKING:
+    import torch
+
+CHANGES = data_folder() / "models" / "clip_tower.safetensors"
+CHANGES_SHA256 = "6a65ffb2b87c17301273b207a5f8111296d2a3961a5b90dd2d4d243b8e40d081"
+BITS = 6
+MIDDLE = 2 ** (BITS - 1)  # stands for "no change"
+
+
+def build() -> torch.nn.Module:
+    """Return the network in evaluation mode; its classifier is the published one.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the changes are missing.
+    ImportError
+        If the package with the published weights is missing.
+    ValueError
+        If either is not the file whose SHA-256 is pinned.
+    """
+    import torch
+    from safetensors.numpy import load_file
+
+    require_hash(CHANGES, CHANGES_SHA256, restore_hint())
+    changes = load_file(CHANGES)
+    network = efficientnet_lite0.build()
+    matrices, norms = learned(network)
+    scales, steps = iter(changes["scales"]), unpack(changes["steps"])
+    start = 0
+    for tensor in matrices:  # (filters, …)
+        count, filters = tensor.numel(), len(tensor)
+        scale = np.fromiter(scales, np.float32, filters)[:, None]
+        change = scale * steps[start : start + count].reshape(filters, -1)
+        tensor += torch.from_numpy(change).reshape(tensor.shape)
+        start += count
+    start = 0
+    for tensor in norms:  # (channels,)
+        change = changes["norms"][start : start + len(tensor)].astype(np.float32)
+        tensor += torch.from_numpy(change)
+        start += len(tensor)
+    return network
+
+
+def learned(network: torch.nn.Module) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+    """Return the weights of the convolutions, and those of the normalisations, in their order.
+
+    Everything that was trained: the classifier and the statistics of the normalisations stayed.
+    """
+    found = [
+        tensor for name, tensor in network.named_parameters() if not name.startswith("classifier")
+    ]
+    return [one for one in found if one.ndim > 1], [one for one in found if one.ndim == 1]
+
+
+def pack(steps: np.ndarray) -> np.ndarray:
+    """Return whole numbers from -31 to 31 in 6 bits each, uint8.
+
+    Examples
+    --------
+    >>> packed = pack(np.array([-31, 0, 1, 31]))
+    >>> len(packed), unpack(packed).tolist()
+    (3, [-31.0, 0.0, 1.0, 31.0])
+    """
+    bits = np.unpackbits(np.uint8(steps + MIDDLE)[:, None], axis=1)  # (n, 8)
+    return np.packbits(bits[:, 8 - BITS :])
+
+
+def unpack(packed: np.ndarray) -> np.ndarray:
+    """Return what :func:`pack` packed, float32; zeros may follow that fill the last byte."""
+    bits = np.unpackbits(packed)
+    bits = bits[: len(bits) // BITS * BITS].reshape(-1, BITS)
+    steps = np.packbits(np.pad(bits, ((0, 0), (8 - BITS, 0))), axis=1)[:, 0]
+    return steps.astype(np.float32) - MIDDLE
