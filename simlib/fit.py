@@ -20,7 +20,8 @@ nothing well.
 The threshold is that of conformal prediction (Vovk, Gammerman and Shafer, "Algorithmic Learning in
 a Random World"): it is a rank among the known queries, so that it makes no assumption about how
 similarities are distributed. Of queries like the general words at most ``WRONG_WORDS`` get a fit of
-0.5 or more; of pictures like the catalogue's at most ``WRONG`` get less.
+0.5 or more (``WRONG_KNOWN`` if the encoder says how well it knows them); of pictures like the
+catalogue's at most ``WRONG`` get less.
 """
 
 from __future__ import annotations
@@ -49,6 +50,9 @@ WRONG = 0.05
 
 WRONG_WORDS = 0.08
 """And that of general words: more are missed where the threshold is high than where it is low."""
+
+WRONG_KNOWN = 0.05
+"""The same for an encoder that says how well it knows a text: with that, few are missed."""
 
 STANDS_OUT = 1.5
 """Groups of words whose median is so many standard deviations above that of all are shown."""
@@ -201,7 +205,8 @@ def calibrate_words(
         if np.median(similarities[groups == group]) > middle + STANDS_OUT * spread
     ]
     absent = np.sort(similarities[~np.isin(groups, shown)])
-    place = int(np.ceil((len(absent) + 1) * (1 - WRONG_WORDS))) - 1
+    wrong = WRONG_KNOWN if encoder.tells_certainty else WRONG_WORDS
+    place = int(np.ceil((len(absent) + 1) * (1 - wrong))) - 1
     found = _calibration(absent[min(place, len(absent) - 1)], float(np.median(absent)))
     return found._replace(popularity=popularity)
 

@@ -38,7 +38,7 @@ from simlib.networks.assembled import (
 )
 
 PROJECTION = data_folder() / "models" / "clip_multilingual.safetensors"
-PROJECTION_SHA256 = "86416a0eff15322e9c4b541d49fa817cae73d3223a6df1ab8cb17285c54032ce"
+PROJECTION_SHA256 = "79ca95efb2b5858993c0f37c9c064a610d61f4eee3034176c9742238c0ba01bd"
 ASSEMBLY = 2  # raised when the code below builds another folder from the same weights
 UNITS = 8192 + 2048 + e5_small.DIM  # of the hidden layer: random, learned, and the values
 TEXT_RECIPE = f"multilingual {PROJECTION_SHA256[:12]}"
@@ -88,8 +88,8 @@ SETTINGS: dict[str, object] = {
 SHA256 = {
     "model.safetensors": "cda1fc089b4d4936ad8ef8138977332fad4ca4fb2984f8a454cab737b53e7559",
     "tokenizer.json": "d9208501fd4e32f339acafac900cd43efd6a89c26e514955c99bfac2cfafd5cf",
-    "3_Dense/model.safetensors": "57ccb9de49ad1d0f3ec9a45285b65cad6aeb1a0c833bfd945bb7694854ee216f",
-    "4_Dense/model.safetensors": "c907c1e0d84ec83a091c9aee6c1fbe135e65f319b53140c7884c4a1c0ce3a36e",
+    "3_Dense/model.safetensors": "5f7a1d137b9ef3d673ff73b347914f50d949dc5c5e5434f5f8a3c29a39fb08dd",
+    "4_Dense/model.safetensors": "eb8bd84c9a047394e444780562c0745972daa114595ce7e93a50ad4143154108",
 }
 """Of the other files in the folder."""
 
