@@ -26,8 +26,8 @@ BITS = 6
 MIDDLE = 2 ** (BITS - 1)  # stands for "no change"
 
 
-def build() -> torch.nn.Module:
-    """Return the network in evaluation mode; its classifier is the published one.
+def build():
+    """Return the network as ``efficientnet_lite0.build`` does; its classifier is the published one.
 
     Raises
     ------
@@ -81,13 +81,13 @@ def pack(steps: np.ndarray) -> np.ndarray:
     >>> len(packed), unpack(packed).tolist()
     (3, [-31.0, 0.0, 1.0, 31.0])
     """
-    bits = np.unpackbits(np.uint8(steps + MIDDLE)[:, None], axis=1)  # (n, 8)
+    bits = np.unpackbits((steps + MIDDLE).astype(np.uint8)[:, None], axis=1)  # (n, 8)
     return np.packbits(bits[:, 8 - BITS :])
 
 
 def unpack(packed: np.ndarray) -> np.ndarray:
     """Return what :func:`pack` packed, float32; zeros may follow that fill the last byte."""
     bits = np.unpackbits(packed)
-    bits = bits[: len(bits) // BITS * BITS].reshape(-1, BITS)
-    steps = np.packbits(np.pad(bits, ((0, 0), (8 - BITS, 0))), axis=1)[:, 0]
+    values = bits[: len(bits) // BITS * BITS].reshape(-1, BITS)
+    steps = np.packbits(np.pad(values, ((0, 0), (8 - BITS, 0))), axis=1)[:, 0]
     return steps.astype(np.float32) - MIDDLE

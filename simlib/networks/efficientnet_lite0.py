@@ -125,8 +125,13 @@ def load_features(
     example = np.zeros((INPUT_SIDE, INPUT_SIDE, 3), dtype=np.uint8)
     origin = f"{WEIGHTS_SHA256} {PREPROCESSING} features"
     return load_network(
-        *("efficientnet-lite0", origin, lambda: features_of_crops(build())),
-        *(example, device, precision, backend),
+        "efficientnet-lite0",
+        origin,
+        lambda: features_of_crops(build()),
+        example,
+        device,
+        precision,
+        backend,
     )
 
 
@@ -135,7 +140,7 @@ def normalised(crops: torch.Tensor) -> torch.Tensor:
     return crops.permute(0, 3, 1, 2).float() / 127.5 - 1.0
 
 
-def features_of_crops(network: torch.nn.Module) -> torch.nn.Module:
+def features_of_crops(network) -> torch.nn.Module:
     """Return a network of :func:`build` that reads crops, uint8, and gives the pooled features."""
     import torch
 
