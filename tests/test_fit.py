@@ -214,21 +214,11 @@ def test_the_compact_model_knows_what_the_sample_does_not_show(clip_encoder):
     image_df = simlib.embed(image_df, clip, progress=False)
     present = ["a red handbag", "sneakers", "a green dress", "an umbrella", "a pair of sunglasses"]
     absent = ["a trombone", "a cheeseburger", "a lighthouse", "a snowy mountain", "a hedgehog"]
+    absent += ["a fire engine"]
     for texts, fits in ((present, True), (absent, False)):
         for text in texts:
             found = simlib.nearest(image_df, clip.column, text=text, encoder=clip)
             assert (found.attrs["fit"] >= 0.5) == fits, text
-
-
-@pytest.mark.slow
-@pytest.mark.xfail(strict=True, reason="the compact weights take a fire engine for present")
-def test_the_compact_model_knows_that_the_sample_shows_no_fire_engine(clip_encoder):
-    image_df = simlib.load_catalogue("sample").groupby("category").head(6)
-    image_df = simlib.embed(image_df, clip_encoder, progress=False)
-    found = simlib.nearest(
-        image_df, clip_encoder.column, text="a fire engine", encoder=clip_encoder
-    )
-    assert found.attrs["fit"] < 0.5
 
 
 def test_an_encoder_that_reads_only_its_own_words_searches_all_the_same(kinds):

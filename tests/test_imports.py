@@ -46,6 +46,7 @@ MAKE = """
     measure_clip
     measure_multilingual
     emoji_names make_sample recognise train_clip train_multilingual train_simclr
+    train_tower
 """
 
 

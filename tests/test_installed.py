@@ -197,7 +197,7 @@ def test_both_distributions_hold_all_of_simlib_its_data_and_nothing_else(sdist, 
     extra = {"simlib/py.typed", "simlib/data/README.md", "simlib/data/sample/products.csv"}
     extra |= {"simlib/data/general_words.csv"}
     expected = {path.as_posix() for path in modules | data} | extra
-    assert len(data) == 1152 + 3
+    assert len(data) == 1152 + 4
     names = zipfile.ZipFile(wheel).namelist()
     assert {name for name in names if ".dist-info/" not in name} == expected
     with tarfile.open(sdist) as archive:
@@ -217,7 +217,7 @@ def test_the_main_job_runs_from_an_installed_wheel(environment, tmp_path):
 def test_the_check_finds_all_packages_and_weights_in_an_installed_wheel(environment, tmp_path):
     lines = run([str(environment[0]), "-m", "simlib.check", "all"], tmp_path).splitlines()
     assert lines[-1] == "Everything is here."
-    assert sum("weights: " in line for line in lines) == 6
+    assert sum("weights: " in line for line in lines) == 7
 
 
 def test_the_core_works_on_own_vectors_and_pixels_without_torch(core_environment, tmp_path):

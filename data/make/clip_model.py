@@ -245,7 +245,7 @@ class Towers:
 
         ``views`` are those of :mod:`clip_views`, the picture itself first.
         """
-        path = self.scratch / f"{name}.npz"
+        path = self.scratch / f"{name}-{clip_tower.CHANGES_SHA256[:8]}-{len(views)}.npz"
         if not path.exists():
             network = self._picture_tower()
             features, patches, facts = [], [], []

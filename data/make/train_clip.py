@@ -5,7 +5,7 @@
 writes ``data/models/clip.safetensors`` and ``data/models/clip_results.json``. PHOTOS is the
 clothing data set, with ``train/`` and ``validation/`` (``data/README.md`` says how to get it); it
 needs ``data/make/requirements.txt``. Both towers are frozen: their features are computed once, in
-half an hour, and kept in SCRATCH; a training then takes about three minutes.
+half an hour, and kept in SCRATCH; a training then takes about five minutes.
 
 The loss is CLIP's (https://arxiv.org/abs/2103.00020), with every pair of a batch that is known to
 match as a positive, and pairs of which nothing is known masked out. The pictures, none of them in
