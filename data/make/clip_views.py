@@ -2,8 +2,8 @@
 
 A shop's pictures are cut out, enlarged from thumbnails or grey where a snapshot is none of that; a
 view that was trained is a picture that is read. Measured on training photos set aside and made 28
-pixels small and grey: macro F1 0.24 with the first eight views of a photo alone, 0.68 with five more (with
-the published picture tower; ``data/README.md``).
+pixels small and grey: macro F1 0.24 with the first eight views of a photo alone, 0.68 with five
+more (with the published picture tower; ``data/README.md``).
 """
 
 from __future__ import annotations

@@ -3,16 +3,16 @@
     python data/make/train_tower.py --photos PHOTOS
 
 writes ``data/models/clip_tower.safetensors``; ``pin.py`` then puts its hash into the source, and
-``train_clip.py`` trains the projections anew (and ``pin.py`` once more). It needs a GPU for seven minutes (some fifteen hours
-on two CPU cores), and ``data/make/requirements.txt``.
+``train_clip.py`` trains the projections anew (and ``pin.py`` once more). It needs a GPU for seven
+minutes (some fifteen hours on two CPU cores), and ``data/make/requirements.txt``.
 
 EfficientNet-Lite0 is copied. The copy sees a picture grey, as enlarged from a thumbnail, or as it
 is; the original sees it as it is; and the copy learns to give the same 1,280 features and the same
 probabilities of the 1,000 classes (distillation: https://arxiv.org/abs/1503.02531). No label and no
 word is used. Part of every batch is mixtures of an enlarged crop and another picture upside down,
-which both see alike: so the copy stays the same function on pictures of other things (https://arxiv.org/abs/2106.05237).
-The pictures are the training photos, whole and cut out, and drawings from a random stream that is
-independent of ``data/sample``.
+which both see alike: so the copy stays the same function on pictures of other things
+(https://arxiv.org/abs/2106.05237). The pictures are the training photos, whole and cut out, and
+drawings from a random stream that is independent of ``data/sample``.
 """
 
 from __future__ import annotations

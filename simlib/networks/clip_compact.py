@@ -6,9 +6,9 @@ probabilities of the 1,000 ImageNet classes, and embeddings of their names are a
 as weights (ConSE: Norouzi et al., "Zero-Shot Learning by Convex Combination of Semantic
 Embeddings", https://arxiv.org/abs/1312.5650). A learned projection of the features, with a hidden
 layer, is added to that, and one of the colours of 12 × 12 patches, since a classifier of objects
-learned to overlook colour. The published network was trained on pictures of 224 × 224 but reads
-288 × 288 here, the entire picture on a white square: photos are told apart better, and nothing of them is
-cut away.
+learned to overlook colour. The published network was trained on pictures of 224 × 224 but reads 288
+× 288 here, the entire picture on a white square: photos are told apart better, and nothing of them
+is cut away.
 Texts: MiniLM (``all-MiniLM-L6-v2``) and a learned projection.
 
 The projections are ours (``data/models/clip.safetensors``, made by ``data/make/train_clip.py``),

@@ -86,7 +86,7 @@ def pack(steps: np.ndarray) -> np.ndarray:
 
 
 def unpack(packed: np.ndarray) -> np.ndarray:
-    """Return what :func:`pack` packed, float32. One value more may follow, of the bits that fill up."""
+    """Return what :func:`pack` packed, float32; perhaps one more, of the bits that fill up."""
     bits = np.unpackbits(packed)
     values = bits[: len(bits) // BITS * BITS].reshape(-1, BITS)
     steps = np.packbits(np.pad(values, ((0, 0), (8 - BITS, 0))), axis=1)[:, 0]
