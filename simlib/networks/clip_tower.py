@@ -45,19 +45,14 @@ def build():
     changes = load_file(CHANGES)
     network = efficientnet_lite0.build()
     matrices, norms = learned(network)
-    scales, steps = iter(changes["scales"]), unpack(changes["steps"])
-    start = 0
-    for tensor in matrices:  # (filters, …)
-        count, filters = tensor.numel(), len(tensor)
-        scale = np.fromiter(scales, np.float32, filters)[:, None]
-        change = scale * steps[start : start + count].reshape(filters, -1)
+    scales = parts(changes["scales"], [len(tensor) for tensor in matrices])
+    steps = parts(unpack(changes["steps"]), [tensor.numel() for tensor in matrices])
+    for tensor, scale, step in zip(matrices, scales, steps, strict=True):  # (filters, …)
+        change = scale[:, None] * step.reshape(len(tensor), -1)
         tensor += torch.from_numpy(change).reshape(tensor.shape)
-        start += count
-    start = 0
-    for tensor in norms:  # (channels,)
-        change = changes["norms"][start : start + len(tensor)].astype(np.float32)
-        tensor += torch.from_numpy(change)
-        start += len(tensor)
+    shifts = parts(changes["norms"].astype(np.float32), [len(tensor) for tensor in norms])
+    for tensor, shift in zip(norms, shifts, strict=True):  # (channels,)
+        tensor += torch.from_numpy(shift)
     return network
 
 
@@ -70,6 +65,11 @@ def learned(network: torch.nn.Module) -> tuple[list[torch.Tensor], list[torch.Te
         tensor for name, tensor in network.named_parameters() if not name.startswith("classifier")
     ]
     return [one for one in found if one.ndim > 1], [one for one in found if one.ndim == 1]
+
+
+def parts(values: np.ndarray, sizes: list[int]) -> list[np.ndarray]:
+    """Return one part after another, of the given sizes; what is left over belongs to none."""
+    return np.split(values, np.cumsum(sizes))[:-1]
 
 
 def pack(steps: np.ndarray) -> np.ndarray:
